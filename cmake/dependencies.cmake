@@ -1,0 +1,27 @@
+# Libraries from the system, one imported target each: lib::<name>.
+find_package(Threads REQUIRED)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+
+# stonechat_library(name header library): found by its header, not by a package's name.
+function(stonechat_library name header library)
+	find_path(${name}_INCLUDE ${header} REQUIRED)
+	find_library(${name}_LIBRARY ${library} REQUIRED)
+	add_library(lib::${name} INTERFACE IMPORTED)
+	target_include_directories(lib::${name} SYSTEM INTERFACE ${${name}_INCLUDE})
+	target_link_libraries(lib::${name} INTERFACE ${${name}_LIBRARY})
+endfunction()
+
+stonechat_library(fcgi fcgiapp.h fcgi)
+stonechat_library(websockets libwebsockets.h websockets)
+stonechat_library(uv uv.h uv)
+stonechat_library(hiredis hiredis/hiredis.h hiredis)
+stonechat_library(jansson jansson.h jansson)
+stonechat_library(jwt jwt.h jwt)
+stonechat_library(sodium sodium.h sodium)
+stonechat_library(uuid uuid/uuid.h uuid)
+stonechat_library(unistring unistr.h unistring)
+stonechat_library(sqlite sqlite3.h sqlite3)
+if(STONECHAT_TESTS)
+	stonechat_library(cmocka cmocka.h cmocka)
+endif()
+find_path(UTHASH_INCLUDE uthash.h REQUIRED)

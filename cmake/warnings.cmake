@@ -1,0 +1,16 @@
+# Warnings and hardening for all code of ours.
+include(CheckPIESupported)
+check_pie_supported()
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+	-Wswitch-enum -Wundef -fno-common -fstack-protector-strong)
+if(STONECHAT_WERROR)
+	add_compile_options(-Werror)
+endif()
+if(NOT STONECHAT_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "Rel")
+	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+endif()
+add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
+if(STONECHAT_FAULTS)
+	add_compile_definitions(STONECHAT_FAULTS)
+endif()
+add_compile_definitions(_GNU_SOURCE STONECHAT_VERSION="${PROJECT_VERSION}")

@@ -1,0 +1,70 @@
+/* Every setting of every program, from one table: file < environment < flag.
+ *
+ * A setting `a.b` is `a.b = value` in the file, STONECHAT_A_B in the environment and --a.b=value on the command line. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+/* Effective values. Strings live in `arena`; lists are split on commas. Derived defaults (port + 1, paths in `data`) are
+ * already filled in. */
+struct config {
+	struct arena arena;
+
+	int64_t port;             /* port: of lighttpd */
+	const char *bind;         /* bind: address of lighttpd */
+	const char *data;         /* data: folder */
+	const char *database_url; /* database.url: sqlite:<path> */
+	const char *redis_url;    /* redis.url: unix:<path> or redis://host:port */
+	const char *pipeline;     /* pipeline: direct | kafka */
+	const char *kafka_brokers;
+	const char **public_origins; /* public.origins: NULL-terminated list of scheme://host[:port] */
+	int64_t metrics_port;        /* metrics.port: of the first program */
+	const char *log_level;       /* log.level: debug info warn error */
+
+	const char *api_socket; /* api.socket: path */
+	int64_t api_threads;
+
+	int64_t push_port; /* push.port */
+	const char *push_bind;
+	int64_t push_processes;
+	const char *push_node; /* push.node: name of this node; a random part is added per start */
+
+	bool auth_sign_up;             /* auth.sign_up: open | closed */
+	int64_t auth_access_token_s;   /* auth.access_token_s */
+	int64_t auth_refresh_token_s;  /* auth.refresh_token_s */
+	int64_t auth_password_threads; /* auth.password_threads: Argon2id pool */
+	int64_t auth_password_queue;   /* auth.password_queue: waiting at most; more is 503 */
+
+	int64_t limits_body_bytes;
+	int64_t limits_sockets_per_user;
+	int64_t limits_frames_per_second;
+	int64_t limits_frames_burst;
+	int64_t limits_frame_bytes;
+	int64_t limits_auth_ms;      /* limits.auth_ms: from connect to the auth frame */
+	int64_t limits_heartbeat_ms; /* limits.heartbeat_ms: server pings */
+};
+
+/* Reads the settings. `argv` may hold --config FILE, --<setting>=value, --<setting> value; the first argument that is none
+ * of these (--help, a command) stops the reading and its index is returned in *ret_rest. A bad value, an unknown key or
+ * an unreadable file is ERR_INVALID with a sentence that names the file and line, variable or flag; then there is
+ * nothing to finish. Of the environment, STONECHAT_BUILD and STONECHAT_FAULT_* are left to others. */
+MUST_USE enum status config_load(struct config *config, int argc, char **argv, int *ret_rest, struct fault *ret_fault);
+void config_finish(struct config *config);
+
+/* Prints every setting with its default, unit and meaning: what --help shows below a program's own lines. */
+void config_print_help(FILE *out);
+
+/* Prints a file for --config with every setting as a comment: what conf/stonechat.conf is made by. */
+void config_print_file(FILE *out);
+
+/* The effective value of one setting as text in config->arena, or NULL when there is no such setting. */
+const char *config_get(struct config *config, const char *name);
+
+#endif

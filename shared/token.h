@@ -1,0 +1,36 @@
+/* Access tokens: JWT HS256 (RFC 7519) by libjwt, with every claim checked here, and the key they are signed with. */
+#ifndef TOKEN_H
+#define TOKEN_H
+
+#include <stdint.h>
+
+#include "base/id.h"
+#include "base/status.h"
+
+enum { TOKEN_KEY_BYTES = 32, TOKEN_SIZE = 512 };
+
+struct token_key {
+	unsigned char bytes[TOKEN_KEY_BYTES];
+};
+
+struct token_claims {
+	char user_id[ID_SIZE];    /* sub */
+	char session_id[ID_SIZE]; /* sid */
+	int64_t issued_at_s;      /* iat */
+	int64_t expires_at_s;     /* exp */
+};
+
+/* Reads `<data>/keys/token.key`, making it (mode 0600, its folder 0700) when it is not there; safe when several programs
+ * start at once. ERR_UNAVAILABLE with a sentence when it cannot be read, is too short or is readable by others. */
+MUST_USE enum status token_key_load(const char *data, struct token_key *ret_key, struct fault *ret_fault);
+
+/* Signs the claims with iss and aud "stonechat". */
+MUST_USE enum status token_make(const struct token_key *key, const struct token_claims *claims,
+				char ret_token[TOKEN_SIZE]);
+
+/* Verifies signature, algorithm (HS256 only), iss, aud, exp (no leeway), iat (at most 60 s ahead), sub and sid (UUIDs).
+ * ERR_UNAUTHORIZED with code `token_expired` or `token_invalid`. */
+MUST_USE enum status token_verify(const struct token_key *key, const char *token, int64_t now_s,
+				  struct token_claims *ret_claims, struct fault *ret_fault);
+
+#endif
