@@ -166,3 +166,42 @@ token_verify(const struct token_key *key, const char *token, int64_t now_s, stru
 	*ret_claims = claims;
 	return OK;
 }
+
+static size_t
+family_len(const char *token)
+{
+	const char *dot = strchr(token, '.');
+
+	return dot ? (size_t)(dot - token) : strlen(token);
+}
+
+void
+token_refresh_make(char ret_token[TOKEN_REFRESH_SIZE])
+{
+	char family[ID_SECRET_SIZE], secret[ID_SECRET_SIZE];
+
+	id_make_secret(family);
+	id_make_secret(secret);
+	snprintf(ret_token, TOKEN_REFRESH_SIZE, "%s.%s", family, secret);
+}
+
+void
+token_refresh_successor(const struct token_key *key, const char *token, char ret_successor[TOKEN_REFRESH_SIZE])
+{
+	unsigned char mac[crypto_generichash_BYTES];
+	char secret[sodium_base64_ENCODED_LEN(sizeof mac, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
+	size_t len = family_len(token);
+
+	if (len >= ID_SECRET_SIZE)
+		len = ID_SECRET_SIZE - 1; /* no token of ours: it will not be found */
+	crypto_generichash(mac, sizeof mac, (const unsigned char *)token, strlen(token), key->bytes, sizeof key->bytes);
+	sodium_bin2base64(secret, sizeof secret, mac, sizeof mac, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	snprintf(ret_successor, TOKEN_REFRESH_SIZE, "%.*s.%s", (int)len, token, secret);
+}
+
+void
+token_refresh_hash(const char *token, char ret_hash[ID_SECRET_SIZE], char ret_family_hash[ID_SECRET_SIZE])
+{
+	id_hash_secret(token, strlen(token), ret_hash);
+	id_hash_secret(token, family_len(token), ret_family_hash);
+}

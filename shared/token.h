@@ -33,4 +33,15 @@ MUST_USE enum status token_make(const struct token_key *key, const struct token_
 MUST_USE enum status token_verify(const struct token_key *key, const char *token, int64_t now_s,
 				  struct token_claims *ret_claims, struct fault *ret_fault);
 
+/* Refresh tokens: `<family>.<secret>`, both as id_make_secret makes them. The family is the session's for life; the secret
+ * changes at each use. A successor is derived from the token it replaces and the key, so that a repetition whose first answer
+ * was lost, or two tabs at once, get the same one. */
+enum { TOKEN_REFRESH_SIZE = 2 * ID_SECRET_SIZE };
+
+void token_refresh_make(char ret_token[TOKEN_REFRESH_SIZE]);
+void token_refresh_successor(const struct token_key *key, const char *token, char ret_successor[TOKEN_REFRESH_SIZE]);
+
+/* How both are stored: hashes of the whole token and of its family (of all of it, when it has no such form). */
+void token_refresh_hash(const char *token, char ret_hash[ID_SECRET_SIZE], char ret_family_hash[ID_SECRET_SIZE]);
+
 #endif

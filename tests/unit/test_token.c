@@ -346,6 +346,49 @@ remove_folder(void **state)
 	return rmdir(data);
 }
 
+static void
+a_refresh_token_has_one_successor(void **state)
+{
+	static const struct token_key signing = {{1}}, other_key = {{2}};
+	char first[TOKEN_REFRESH_SIZE], second[TOKEN_REFRESH_SIZE], again[TOKEN_REFRESH_SIZE];
+	char hash[ID_SECRET_SIZE], family[ID_SECRET_SIZE], second_hash[ID_SECRET_SIZE], second_family[ID_SECRET_SIZE];
+
+	(void)state;
+	token_refresh_make(first);
+	token_refresh_successor(&signing, first, second);
+	token_refresh_successor(&signing, first, again);
+	assert_string_equal(second, again);
+	assert_int_equal(strlen(second), strlen(first));
+	token_refresh_successor(&other_key, first, again);
+	assert_string_not_equal(second, again); /* nobody without the key can tell */
+
+	token_refresh_hash(first, hash, family);
+	token_refresh_hash(second, second_hash, second_family);
+	assert_string_equal(family, second_family);
+	assert_string_not_equal(hash, second_hash);
+	assert_string_not_equal(hash, family);
+	token_refresh_make(again);
+	token_refresh_hash(again, second_hash, second_family);
+	assert_string_not_equal(family, second_family);
+}
+
+static void
+what_is_no_refresh_token_does_no_harm(void **state)
+{
+	static const struct token_key signing = {{1}};
+	const char *cases[] =
+		{"", ".", "x", "a.b.c", arena_printf(&arena, "%04000d", 7), arena_printf(&arena, "%0300d.x", 7)};
+	char successor[TOKEN_REFRESH_SIZE], hash[ID_SECRET_SIZE], family[ID_SECRET_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		token_refresh_successor(&signing, cases[i], successor);
+		token_refresh_hash(cases[i], hash, family);
+		assert_true(strlen(successor) < TOKEN_REFRESH_SIZE);
+		assert_int_equal(strlen(hash), ID_SECRET_SIZE - 1);
+	}
+}
+
 static int
 finish(void **state)
 {
@@ -365,6 +408,8 @@ main(void)
 		cmocka_unit_test(a_changed_token_is_refused),
 		cmocka_unit_test(forgeries_are_refused),
 		cmocka_unit_test(every_claim_is_checked),
+		cmocka_unit_test(a_refresh_token_has_one_successor),
+		cmocka_unit_test(what_is_no_refresh_token_does_no_harm),
 		in_fresh_folder(key_is_made_once_and_kept),
 		in_fresh_folder(programs_that_start_at_once_get_the_same_key),
 		in_fresh_folder(unfit_keys_are_refused),

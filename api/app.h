@@ -1,0 +1,21 @@
+/* What the whole REST server shares; made by main.c before the first thread and released after the last one. */
+#ifndef APP_H
+#define APP_H
+
+#include "bus.h"
+#include "config.h"
+#include "password.h"
+#include "pipeline/submit.h"
+#include "token.h"
+#include "writer/writer.h"
+
+struct app {
+	const struct config *config;
+	struct token_key token_key;
+	struct password_pool *passwords;
+	struct writer *writer;
+	struct pipeline *pipeline;
+	struct bus *bus; /* NULL in tests */
+};
+
+#endif

@@ -1,0 +1,18 @@
+/* Who is calling: the access token of a request. */
+#ifndef AUTH_H
+#define AUTH_H
+
+#include "base/status.h"
+#include "token.h"
+
+struct req;
+
+/* The claims of the bearer token, verified but without asking whether the session still is. ERR_UNAUTHORIZED, also when
+ * there is no token. */
+MUST_USE enum status auth_claims(struct req *req, struct token_claims *ret_claims);
+
+/* Fills req->caller: the token's session and user, asked of the database, so that a revocation counts at once.
+ * ERR_UNAUTHORIZED; ERR_UNAVAILABLE. */
+MUST_USE enum status auth_check(struct req *req);
+
+#endif

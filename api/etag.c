@@ -1,0 +1,51 @@
+/* Conditional requests. */
+#include "etag.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "req.h"
+
+enum status
+etag_make(struct req *req, const char *conversation_id, const char *page, int64_t rev, const char **ret_etag)
+{
+	const char *epoch;
+	char digest[ID_DIGEST_SIZE];
+
+	TRY(reader_epoch(req->reader, &epoch));
+
+	const char *const parts[] = {epoch, req->caller.user_id, conversation_id, page};
+	id_digest(parts, sizeof parts / sizeof parts[0], digest);
+	*ret_etag = arena_printf(&req->arena, "\"%" PRId64 ".%s\"", rev, digest);
+	return OK;
+}
+
+bool
+etag_is_held(const struct req *req, const char *etag)
+{
+	const char *held = req_header(req, "HTTP_IF_NONE_MATCH");
+	size_t etag_len = strlen(etag);
+
+	while (held && *held) {
+		held += strspn(held, " \t,");
+		size_t len = strcspn(held, " \t,");
+
+		if (len == 1 && held[0] == '*')
+			return true;
+		if (len > 2 && strncmp(held, "W/", 2) == 0) {
+			held += 2;
+			len -= 2;
+		}
+		if (len == etag_len && memcmp(held, etag, len) == 0)
+			return true;
+		held += len;
+	}
+	return false;
+}
+
+enum status
+etag_reply_not_modified(struct req *req, const char *etag)
+{
+	req_add_header(req, "ETag", etag);
+	return req_reply_empty(req, 304);
+}

@@ -1,0 +1,22 @@
+/* ETags made of what an answer is a function of (RFC 9110 8.8.3 and 13.1.2). */
+#ifndef ETAG_H
+#define ETAG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct req;
+
+/* The tag of (epoch, caller, conversation, page, rev), in the request's arena. */
+MUST_USE enum status etag_make(struct req *req, const char *conversation_id, const char *page, int64_t rev,
+			       const char **ret_etag);
+
+/* Whether the client holds it already (If-None-Match). */
+bool etag_is_held(const struct req *req, const char *etag);
+
+/* Answers 304 with the tag. Returns OK. */
+enum status etag_reply_not_modified(struct req *req, const char *etag);
+
+#endif

@@ -1,0 +1,64 @@
+/* POST /api/v1/auth/login: a session on one more device. An unknown person, a disabled one and a wrong password take the same
+ * path, the same time and give the same answer, or logging in would tell who is here. */
+#include <string.h>
+
+#include "grant.h"
+#include "json.h"
+#include "ops.gen.h"
+#include "req.h"
+#include "store/users.h"
+
+/* *ret_hash NULL: nobody who could log in. */
+static enum status
+find_person(struct req *req, const char *typed, struct user *ret_user, const char **ret_hash)
+{
+	const char *username, *key = "", *hash = NULL;
+	struct db *db;
+
+	TRY(req_db(req, &db));
+	if (user_name_check(&req->arena, typed, &username, &key, NULL) != OK)
+		key = ""; /* nobody has it */
+
+	enum status status = users_get_by_name(db, &req->arena, key, ret_user, &hash);
+	if (status != OK && status != ERR_NOT_FOUND)
+		return status;
+	*ret_hash = status == OK && !ret_user->disabled_at_ms && !ret_user->deleted_at_ms ? hash : NULL;
+	return OK;
+}
+
+static enum status
+store(struct req *req, struct write_session *write)
+{
+	enum status status = writer_run(req->app->writer, &write->op);
+
+	req->fault = write->op.fault;
+	if (status == ERR_UNAUTHORIZED) /* disabled this very moment */
+		return req_fail(req, ERR_UNAUTHORIZED, "bad_credentials", "The username or the password is wrong.");
+	return status;
+}
+
+enum status
+op_log_in(struct req *req)
+{
+	const char *typed, *password, *mode = NULL, *hash;
+	const struct json_field fields[] = {
+		{"username", JSON_KIND_TEXT, true, &typed},
+		{"password", JSON_KIND_TEXT, true, &password},
+		{"session", JSON_KIND_TEXT, false, &mode},
+	};
+	struct write_session write = {.op.kind = WRITE_CREATE_SESSION};
+	struct grant grant;
+	struct user user;
+
+	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
+	TRY(grant_begin(req, mode, &grant));
+	TRY(find_person(req, typed, &user, &hash));
+	TRY(password_verify(req->app->passwords, password, hash, &req->fault));
+
+	grant_session(req, &grant, user.id, &write.session);
+	enum status status = store(req, &write);
+	if (status == OK)
+		status = grant_reply(req, 200, &grant, &user, &write.session);
+	arena_finish(&write.op.arena);
+	return status;
+}

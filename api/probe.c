@@ -1,0 +1,64 @@
+/* A GET by a plain socket, with one deadline for all of it. */
+#include "probe.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+static int
+connect_to(const char *address, int64_t port)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *info;
+	char service[8];
+
+	snprintf(service, sizeof service, "%d", (int)port);
+	if (getaddrinfo(address, service, &hints, &info) != 0)
+		return -1;
+
+	int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, info->ai_addr, info->ai_addrlen) != 0 && errno != EINPROGRESS) {
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(info);
+	return fd;
+}
+
+static bool
+wait_for(int fd, short events, int64_t deadline_ms)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+	int64_t left_ms = deadline_ms - clock_monotonic_ms();
+
+	return left_ms > 0 && poll(&wait, 1, (int)left_ms) == 1;
+}
+
+bool
+probe_http(const char *address, int64_t port, const char *path, int timeout_ms)
+{
+	enum { STATUS_LEN = 12 }; /* of "HTTP/1.1 200" */
+	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
+	char request[256], answer[STATUS_LEN + 1] = "";
+	size_t have = 0;
+	CLEANUP_FD int fd = connect_to(address, port);
+	int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path,
+			   address);
+
+	if (fd < 0 || len < 0 || (size_t)len >= sizeof request || !wait_for(fd, POLLOUT, deadline_ms) ||
+	    send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
+		return false;
+	while (have < STATUS_LEN && wait_for(fd, POLLIN, deadline_ms)) {
+		ssize_t n = recv(fd, answer + have, STATUS_LEN - have, 0);
+
+		if (n <= 0)
+			return false;
+		have += (size_t)n;
+	}
+	return strncmp(answer, "HTTP/1.", 7) == 0 && strncmp(answer + 8, " 200", 4) == 0;
+}

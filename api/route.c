@@ -1,0 +1,203 @@
+/* Serving one request by the table: method and path, query, token, body, handler, and the headers that every answer has. */
+#include "route.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "auth.h"
+#include "json.h"
+#include "log.h"
+#include "problem.h"
+#include "req.h"
+
+/* Takes the client's X-Request-Id when it is 1 to 64 of [A-Za-z0-9_-], so that it can stand in a log line. */
+static void
+set_request_id(struct req *req)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	const char *given = req_header(req, "HTTP_X_REQUEST_ID");
+	size_t len = given ? strlen(given) : 0;
+
+	if (len == 0 || len >= REQ_ID_SIZE || strspn(given, allowed) != len)
+		id_make(req->request_id);
+	else
+		memcpy(req->request_id, given, len + 1);
+}
+
+/* Whether the undecoded path fits; fills in the path parameters. */
+static bool
+match_path(struct req *req, const char *pattern)
+{
+	const char *path = req->path;
+
+	req->n_path_pairs = 0;
+	while (*pattern == '/' && *path == '/') {
+		size_t pattern_len = strcspn(++pattern, "/"), path_len = strcspn(++path, "/");
+		const char *segment;
+
+		if (!uri_decode(&req->arena, path, path_len, false, &segment))
+			return false;
+		if (pattern[0] == '{' && segment[0]) {
+			assert(req->n_path_pairs < REQ_PATH_MAX);
+			req->path_pairs[req->n_path_pairs++] =
+				(struct uri_pair){arena_memdup(&req->arena, pattern + 1, pattern_len - 2), segment};
+		} else if (strlen(segment) != pattern_len || memcmp(segment, pattern, pattern_len) != 0) {
+			return false;
+		}
+		pattern += pattern_len;
+		path += path_len;
+	}
+	return !*pattern && !*path;
+}
+
+static enum status
+refuse_method(struct req *req, const struct route *other)
+{
+	const char *allowed = NULL;
+
+	for (; other < routes + n_routes; other++) {
+		if (!match_path(req, other->path))
+			continue;
+		allowed = allowed ? arena_printf(&req->arena, "%s, %s", allowed, other->method) : other->method;
+		if (strcmp(other->method, "GET") == 0)
+			allowed = arena_printf(&req->arena, "%s, HEAD", allowed);
+	}
+	req_add_header(req, "Allow", allowed);
+	return fault_set(&req->fault, ERR_METHOD, "method_not_allowed", NULL, "Offered here: %s.", allowed);
+}
+
+/* HEAD is GET whose body the web server leaves out (RFC 9110 9.3.2). */
+static enum status
+find_route(struct req *req)
+{
+	const char *method = strcmp(req->method, "HEAD") == 0 ? "GET" : req->method;
+	const struct route *other = NULL;
+
+	for (const struct route *route = routes; route < routes + n_routes; route++) {
+		if (!match_path(req, route->path))
+			continue;
+		if (strcmp(route->method, method) == 0) {
+			req->route = route;
+			return OK;
+		}
+		if (!other)
+			other = route;
+	}
+	return other ? refuse_method(req, other)
+		     : req_fail(req, ERR_NOT_FOUND, "path_not_found", "There is nothing at this path.");
+}
+
+static bool
+is_known_parameter(const struct route *route, const char *name)
+{
+	for (const char *const *known = route->query; known && *known; known++) {
+		if (strcmp(*known, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum status
+read_query(struct req *req, const char *query)
+{
+	if (!uri_parse_query(&req->arena, query, req->query_pairs, REQ_QUERY_MAX, &req->n_query_pairs))
+		return req_fail(req, ERR_MALFORMED, "query_malformed", "The query string cannot be read.");
+	for (size_t i = 0; i < req->n_query_pairs; i++) {
+		const char *name = req->query_pairs[i].name;
+
+		if (!is_known_parameter(req->route, name))
+			return req_fail(req, ERR_MALFORMED, "parameter_unknown",
+					"A query parameter is not known here.");
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(req->query_pairs[k].name, name) == 0)
+				return fault_set(&req->fault, ERR_MALFORMED, "parameter_repeated", name,
+						 "%s is given twice.", name);
+		}
+	}
+	return OK;
+}
+
+/* application/json, with parameters or without (RFC 9110 8.3.1). */
+static bool
+is_json(const char *content_type)
+{
+	static const char json[] = "application/json";
+	size_t len = sizeof json - 1;
+
+	if (!content_type || strncasecmp(content_type, json, len) != 0)
+		return false;
+	content_type += len;
+	content_type += strspn(content_type, " \t");
+	return !*content_type || *content_type == ';';
+}
+
+static enum status
+read_body(struct req *req)
+{
+	const struct route *route = req->route;
+
+	if (req->body_len > route->body_max_bytes || (req->body_len > 0 && !req->body_bytes))
+		return fault_set(&req->fault, ERR_TOO_LARGE, "too_large", NULL,
+				 "The body is over its limit of %zu bytes.", route->body_max_bytes);
+	if (req->body_len == 0 && !route->body_required) {
+		req->body = json_object();
+		return OK;
+	}
+	if (!is_json(req_param(req, "CONTENT_TYPE")))
+		return req_fail(req, ERR_MEDIA_TYPE, "media_type", "The body must be application/json.");
+	return json_parse_object(req->body_bytes, req->body_len, &req->body, &req->fault);
+}
+
+static enum status
+serve(struct req *req)
+{
+	const char *uri = req_param(req, "REQUEST_URI");
+	size_t path_len = uri ? strcspn(uri, "?") : 0;
+
+	req->method = arena_strdup(&req->arena, req_param(req, "REQUEST_METHOD"));
+	req->path = uri ? arena_memdup(&req->arena, uri, path_len) : NULL;
+	if (!req->method || !uri)
+		return req_fail(req, ERR_MALFORMED, "malformed", "There is no method or no path.");
+
+	TRY(find_route(req));
+	if (req->route->auth == ROUTE_AUTH_SESSION)
+		TRY(auth_check(req));
+	TRY(read_query(req, uri[path_len] ? uri + path_len + 1 : ""));
+	if (req->route->body_max_bytes > 0)
+		TRY(read_body(req));
+	return req->route->handler(req);
+}
+
+/* What every answer has. An ETag's answer may be kept by the browser but must be asked for again. */
+static void
+finish_headers(struct req *req)
+{
+	req_add_header(req, "X-Request-Id", req->request_id);
+	req_add_header(req, "X-Content-Type-Options", "nosniff");
+	req_add_header(req, "Cache-Control", req_has_header(req, "ETag") ? "private, no-cache" : "no-store");
+	if (req->http_status == 503 || req->http_status == 429)
+		req_add_header(req, "Retry-After", "1");
+}
+
+void
+route_serve(struct req *req)
+{
+	set_request_id(req);
+
+	enum status status = serve(req);
+	if (status == ERR_UNAVAILABLE || status == ERR_INTERNAL) {
+		const char *error = req->reader->db ? db_error(req->reader->db) : "";
+
+		log_error("refused", LOG_S("request_id", req->request_id), LOG_S("status", status_name(status)),
+			  LOG_S("code", req->fault.code), LOG_S("detail", req->fault.detail), LOG_S("database", error));
+		if (error[0])
+			reader_give_up(req->reader);
+	}
+	if (status != OK) {
+		req->n_headers = req_has_header(req, "Allow") ? req->n_headers : 0;
+		problem_reply(req, status);
+	}
+	assert(req->http_status);
+	finish_headers(req);
+}

@@ -1,0 +1,114 @@
+/* A database connection as the stores see it: typed statements, transactions, change numbers. Which database it is stays
+ * below this line (driver.h).
+ *
+ * One connection belongs to one thread. SQL is portable text with $1, $2 ...; misuse (an unbound parameter, a column read
+ * as another type, a statement left open at commit) is a bug of ours and aborts. */
+#ifndef DB_DB_H
+#define DB_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/cleanup.h"
+#include "base/status.h"
+
+struct db;
+struct db_stmt;
+
+enum db_access {
+	DB_ACCESS_READ,  /* never writes: begin(DB_WRITE) is a bug */
+	DB_ACCESS_WRITE, /* the writer and the operator's commands; makes the database file when it is missing */
+};
+
+/* Opens `url` (sqlite:<path>). ERR_UNAVAILABLE with a sentence when it cannot be opened or reached. */
+MUST_USE enum status db_open(const char *url, enum db_access access, struct db **ret_db, struct fault *ret_fault);
+void db_close(struct db *db);
+
+/* Text of the newest error of this connection, for a log line; "" when there was none. */
+const char *db_error(const struct db *db);
+
+/* Counts the connections made for this handle (1 after db_open; more when the driver had to reconnect): a change means
+ * "all heads must be compared again". */
+uint64_t db_connection_number(const struct db *db);
+
+enum db_transaction {
+	DB_READ,  /* one snapshot for all statements */
+	DB_WRITE, /* waits its turn among all writers of the machine */
+};
+
+MUST_USE enum status db_begin(struct db *db, enum db_transaction kind);
+
+/* ERR_UNAVAILABLE: nothing was committed; ERR_INTERNAL with *ret_unknown true: nobody can say (the same ids settle it). The
+ * transaction is over either way. Ending a read transaction is a commit. `ret_unknown` may be NULL. */
+MUST_USE enum status db_commit(struct db *db, bool *ret_unknown);
+
+/* Also when the database has rolled back by itself; nothing to do outside a transaction. */
+void db_rollback(struct db *db);
+bool db_in_transaction(const struct db *db);
+
+/* Locks rows against other writers until the end of the transaction, in sorted order; the caller sorts. Nothing to do where
+ * writers take turns anyway. ERR_UNAVAILABLE when the wait was too long. */
+enum db_lockable { DB_LOCK_CONVERSATIONS, DB_LOCK_USERS };
+MUST_USE enum status db_lock(struct db *db, enum db_lockable table, const char *const *ids, size_t n_ids);
+
+/* The number that rows changed in this write transaction carry in change_no. */
+MUST_USE enum status db_change_no(struct db *db, int64_t *ret_change_no);
+
+/* From inside a read transaction: every change committed after this snapshot has change_no >= *ret_position. */
+MUST_USE enum status db_change_position(struct db *db, int64_t *ret_position);
+
+/* The timeline of the server (PostgreSQL), 0 where there is none (SQLite). */
+MUST_USE enum status db_timeline(struct db *db, int64_t *ret_timeline);
+
+/* The statement for `sql` (a literal: it is cached by its address for the life of the connection), reset and unbound. An
+ * error in preparing is reported by the first db_step. Give it back with db_finish; nesting the same literal is a bug. */
+struct db_stmt *db_prepare(struct db *db, const char *sql);
+
+/* Parameters count from 1 as in the text. Text and blobs must live until db_finish. A NULL text binds NULL. */
+void db_bind_text(struct db_stmt *stmt, int parameter, const char *text);
+void db_bind_int64(struct db_stmt *stmt, int parameter, int64_t value);
+void db_bind_bool(struct db_stmt *stmt, int parameter, bool value);
+void db_bind_null(struct db_stmt *stmt, int parameter);
+/* NULL for a time of 0: optional times are 0 in structs and NULL in rows. */
+void db_bind_time(struct db_stmt *stmt, int parameter, int64_t wall_ms);
+
+/* One row further. ERR_CONFLICT: a uniqueness constraint; ERR_UNAVAILABLE: busy, full disk, connection lost, I/O error. Any
+ * error ends the transaction it happens in, on every database: what follows in it fails with ERR_UNAVAILABLE, db_commit too,
+ * so look up before inserting what may be there. */
+MUST_USE enum status db_step(struct db_stmt *stmt, bool *ret_row);
+
+/* Runs a statement that returns no rows. */
+MUST_USE enum status db_run(struct db_stmt *stmt);
+
+/* Runs a statement that returns at most one row; *ret_row tells whether it did. Columns are readable until db_finish. */
+MUST_USE enum status db_one(struct db_stmt *stmt, bool *ret_row);
+
+/* Columns count from 0. Text is copied into the arena. NULL: false, 0 or NULL text. */
+bool db_column_is_null(struct db_stmt *stmt, int column);
+int64_t db_column_int64(struct db_stmt *stmt, int column);
+bool db_column_bool(struct db_stmt *stmt, int column);
+char *db_column_text(struct db_stmt *stmt, int column, struct arena *arena);
+/* Copies an id (or other short text) into a fixed array; longer text than fits is a bug. NULL becomes "". */
+void db_column_copy(struct db_stmt *stmt, int column, char *ret_text, size_t size);
+
+void db_finish(struct db_stmt *stmt); /* NULL is fine */
+
+static inline void
+cleanup_stmt(struct db_stmt **stmt)
+{
+	db_finish(*stmt);
+}
+#define CLEANUP_STMT CLEANUP(cleanup_stmt)
+
+/* Runs a script of several statements without parameters, inside the caller's transaction: migrations only. */
+MUST_USE enum status db_run_script(struct db *db, const char *sql);
+
+/* A thread per process that keeps the database in shape while it is in use (SQLite: checkpoints, by whichever process
+ * holds the checkpoint lock). NULL where nothing is to be done. */
+struct db_keeper;
+MUST_USE enum status db_keeper_start(const char *url, struct db_keeper **ret_keeper, struct fault *ret_fault);
+void db_keeper_stop(struct db_keeper *keeper);
+
+#endif

@@ -1,0 +1,184 @@
+/* The keeper's thread: checkpoints, which writers never make.
+ *
+ * Two processes that checkpoint at once can corrupt a database (SQLite 3.7.0 to 3.51.2, the WAL-reset bug), so the one that
+ * holds <db>.checkpoint does it for all; the others try to take over. A passive checkpoint disturbs nobody but cannot
+ * shrink the WAL; when that has grown too large it is truncated while no writer is in its turn. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "db/driver_sqlite.h"
+#include "db/turnstile.h"
+
+enum {
+	CHECKPOINT_EVERY_MS = 1000,
+	TAKE_OVER_EVERY_MS = 5000,
+	TRUNCATE_AGAIN_MS = 5000, /* after readers were in the way */
+	READERS_WAIT_MS = 250,    /* at most, with all writers waiting too */
+	WAL_MAX_BYTES = 64 * 1024 * 1024,
+};
+
+struct db_driver_keeper {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool stopping; /* under mutex */
+
+	/* the thread's own */
+	sqlite3 *handle;
+	struct turnstile turnstile;
+	int lock_fd;
+	char *wal_path;
+	struct stat checkpointed; /* the WAL when all of it was in the database; zero: not known */
+};
+
+static bool
+is_unchanged(const struct db_driver_keeper *keeper, const struct stat *wal)
+{
+	return wal->st_size == keeper->checkpointed.st_size &&
+	       wal->st_mtim.tv_sec == keeper->checkpointed.st_mtim.tv_sec &&
+	       wal->st_mtim.tv_nsec == keeper->checkpointed.st_mtim.tv_nsec;
+}
+
+/* Returns false when readers kept the WAL from being emptied. */
+static bool
+truncate_wal(struct db_driver_keeper *keeper)
+{
+	int code;
+
+	if (turnstile_enter(&keeper->turnstile) != OK)
+		return false;
+	code = sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	turnstile_leave(&keeper->turnstile);
+	return code == SQLITE_OK;
+}
+
+/* One checkpoint; returns how long to wait for the next. */
+static int
+checkpoint(struct db_driver_keeper *keeper)
+{
+	int frames = -1, done = -1;
+	struct stat wal = {0};
+
+	if (stat(keeper->wal_path, &wal) != 0 || wal.st_size == 0 || is_unchanged(keeper, &wal))
+		return CHECKPOINT_EVERY_MS;
+	if (sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done) != SQLITE_OK)
+		return CHECKPOINT_EVERY_MS;
+	if (wal.st_size > WAL_MAX_BYTES)
+		return truncate_wal(keeper) ? CHECKPOINT_EVERY_MS : TRUNCATE_AGAIN_MS;
+	if (frames == done)
+		keeper->checkpointed = wal; /* its state from before: what came since shows as a change */
+	return CHECKPOINT_EVERY_MS;
+}
+
+/* Waits; false when it is time to end. */
+static bool
+wait_ms(struct db_driver_keeper *keeper, int ms)
+{
+	struct timespec until;
+	bool stopping;
+	int error = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&keeper->mutex);
+	while (!keeper->stopping && error == 0)
+		error = pthread_cond_timedwait(&keeper->wake, &keeper->mutex, &until);
+	stopping = keeper->stopping;
+	pthread_mutex_unlock(&keeper->mutex);
+	return !stopping;
+}
+
+static void *
+run(void *context)
+{
+	struct db_driver_keeper *keeper = context;
+	int delay_ms = 0;
+
+	while (wait_ms(keeper, delay_ms)) {
+		if (turnstile_try(keeper->lock_fd)) /* taking a lock that one holds succeeds */
+			delay_ms = checkpoint(keeper);
+		else
+			delay_ms = TAKE_OVER_EVERY_MS;
+	}
+	return NULL;
+}
+
+static void
+destroy(struct db_driver_keeper *keeper)
+{
+	if (keeper->handle)
+		sqlite3_close(keeper->handle);
+	turnstile_close(&keeper->turnstile);
+	if (keeper->lock_fd >= 0)
+		close(keeper->lock_fd);
+	pthread_cond_destroy(&keeper->wake);
+	pthread_mutex_destroy(&keeper->mutex);
+	free(keeper->wal_path);
+	free(keeper);
+}
+
+static struct db_driver_keeper *
+create(const char *path)
+{
+	struct db_driver_keeper *keeper = calloc(1, sizeof *keeper);
+	pthread_condattr_t monotonic;
+
+	if (!keeper || asprintf(&keeper->wal_path, "%s-wal", path) < 0)
+		abort();
+	keeper->turnstile = (struct turnstile){-1, -1};
+	keeper->lock_fd = -1;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&keeper->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	pthread_mutex_init(&keeper->mutex, NULL);
+	return keeper;
+}
+
+enum status
+driver_sqlite_keeper_start(const char *path, struct db_driver_keeper **ret_keeper, struct fault *ret_fault)
+{
+	struct db_driver_keeper *keeper = create(path);
+
+	if (driver_sqlite_open_handle(path, DB_ACCESS_WRITE, READERS_WAIT_MS, &keeper->handle, ret_fault) != OK) {
+		destroy(keeper);
+		return ERR_UNAVAILABLE;
+	}
+	keeper->lock_fd = turnstile_open_file(path, ".checkpoint");
+	if (keeper->lock_fd < 0 || turnstile_open(path, &keeper->turnstile) != OK) {
+		fault_set(ret_fault, ERR_UNAVAILABLE, "database_unavailable", NULL,
+			  "cannot open the lock files of %s: %s", path, strerror(errno));
+		destroy(keeper);
+		return ERR_UNAVAILABLE;
+	}
+	if (pthread_create(&keeper->thread, NULL, run, keeper) != 0) {
+		fault_set(ret_fault, ERR_UNAVAILABLE, "thread", NULL,
+			  "cannot start the thread that keeps the database");
+		destroy(keeper);
+		return ERR_UNAVAILABLE;
+	}
+	*ret_keeper = keeper;
+	return OK;
+}
+
+void
+driver_sqlite_keeper_stop(struct db_driver_keeper *keeper)
+{
+	pthread_mutex_lock(&keeper->mutex);
+	keeper->stopping = true;
+	pthread_cond_signal(&keeper->wake);
+	pthread_mutex_unlock(&keeper->mutex);
+	pthread_join(keeper->thread, NULL);
+	destroy(keeper);
+}

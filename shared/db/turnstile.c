@@ -1,0 +1,88 @@
+/* flock(2) belongs to the open file description: closing it (also by being killed) gives the lock back. */
+#include "db/turnstile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+int
+turnstile_open_file(const char *database_path, const char *suffix)
+{
+	char path[PATH_MAX];
+	int len = snprintf(path, sizeof path, "%s%s", database_path, suffix);
+
+	if (len < 0 || (size_t)len >= sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+}
+
+bool
+turnstile_try(int fd)
+{
+	int failed;
+
+	do {
+		failed = flock(fd, LOCK_EX | LOCK_NB);
+	} while (failed && errno == EINTR);
+	return !failed;
+}
+
+static enum status
+wait_for(int fd)
+{
+	while (flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR)
+			return ERR_UNAVAILABLE;
+	return OK;
+}
+
+enum status
+turnstile_open(const char *database_path, struct turnstile *ret_turnstile)
+{
+	int next_fd = turnstile_open_file(database_path, ".next");
+	int write_fd = next_fd < 0 ? -1 : turnstile_open_file(database_path, ".write");
+
+	if (write_fd < 0) {
+		int error = errno;
+
+		if (next_fd >= 0)
+			close(next_fd);
+		errno = error;
+		return ERR_UNAVAILABLE;
+	}
+	ret_turnstile->next_fd = next_fd;
+	ret_turnstile->write_fd = write_fd;
+	return OK;
+}
+
+void
+turnstile_close(struct turnstile *turnstile)
+{
+	if (turnstile->next_fd >= 0)
+		close(turnstile->next_fd);
+	if (turnstile->write_fd >= 0)
+		close(turnstile->write_fd);
+	turnstile->next_fd = turnstile->write_fd = -1;
+}
+
+enum status
+turnstile_enter(const struct turnstile *turnstile)
+{
+	enum status status;
+
+	TRY(wait_for(turnstile->next_fd));
+	status = wait_for(turnstile->write_fd);
+	flock(turnstile->next_fd, LOCK_UN);
+	return status;
+}
+
+void
+turnstile_leave(const struct turnstile *turnstile)
+{
+	flock(turnstile->write_fd, LOCK_UN);
+}

@@ -1,0 +1,31 @@
+/* Writers of all processes take turns at a SQLite database: two locked files beside it, <db>.next and <db>.write.
+ *
+ * Who waits holds `next`, who writes holds `write`. With SQLite's own busy handler, which sleeps and tries again, a light
+ * writer starves beside a busy one; the kernel's queue on a lock is fair. */
+#ifndef DB_TURNSTILE_H
+#define DB_TURNSTILE_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+struct turnstile {
+	int next_fd, write_fd;
+};
+
+/* Opens (and makes) the lock files of one handle; each handle has its own, so that threads take turns as processes do.
+ * ERR_UNAVAILABLE with errno set. */
+MUST_USE enum status turnstile_open(const char *database_path, struct turnstile *ret_turnstile);
+void turnstile_close(struct turnstile *turnstile);
+
+/* Waits for its turn, as long as it takes. */
+MUST_USE enum status turnstile_enter(const struct turnstile *turnstile);
+void turnstile_leave(const struct turnstile *turnstile);
+
+/* Opens (and makes) <database_path><suffix> to be locked; -1 with errno set. */
+int turnstile_open_file(const char *database_path, const char *suffix);
+
+/* Takes the lock on a file without waiting; false when somebody else has it. */
+bool turnstile_try(int fd);
+
+#endif

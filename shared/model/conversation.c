@@ -1,0 +1,36 @@
+/* Conversations and members as JSON, as one caller sees them. */
+#include "model/conversation.h"
+
+#include "base/clock.h"
+
+json_t *
+member_to_json(const struct member *member)
+{
+	char joined_at[CLOCK_TEXT_SIZE], left_at[CLOCK_TEXT_SIZE];
+
+	clock_format(member->joined_at_ms, joined_at);
+	clock_format(member->left_at_ms, left_at);
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?}", "user_id", member->user_id, "username",
+			 member->username, "display_name", member->display_name, "role", member->role, "rev",
+			 (json_int_t)member->rev, "joined_at", joined_at, "left_at",
+			 member->left_at_ms ? left_at : NULL);
+}
+
+json_t *
+conversation_to_json(const struct conversation *conversation)
+{
+	const struct message *last = conversation->last_message;
+	char created_at[CLOCK_TEXT_SIZE];
+	json_t *members = json_array();
+
+	for (size_t i = 0; i < conversation->n_members; i++)
+		json_array_append_new(members, member_to_json(&conversation->members[i]));
+	clock_format(conversation->created_at_ms, created_at);
+	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s}", "id", conversation->id, "kind",
+			 conversation->kind, "title", conversation->title, "members", members, "member_count",
+			 (json_int_t)conversation->member_count, "last_message",
+			 last ? message_to_json(last) : json_null(), "unread_count",
+			 (json_int_t)conversation->unread_count, "read_seq", (json_int_t)conversation->read_seq,
+			 "last_seq", (json_int_t)conversation->last_seq, "last_rev", (json_int_t)conversation->last_rev,
+			 "created_at", created_at);
+}

@@ -1,0 +1,56 @@
+/* What goes over the bus: a header line that push reads, and the ready JSON that it forwards unopened.
+ *
+ * A record is `<epoch> <rev> <kind> <subject user or -> <conversation or -> <member rev>\n<JSON>`. On a conversation's
+ * channel (c:<id>) rev counts the conversation's stream and subject is the member concerned; on a person's channel (u:<id>)
+ * rev counts the person's stream, and conversation and member rev say which membership it is about (- and 0: none). */
+#ifndef MODEL_EVENT_H
+#define MODEL_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/id.h"
+#include "base/status.h"
+#include "model/conversation.h"
+#include "model/message.h"
+
+enum {
+	EVENT_EPOCH_SIZE = 64,
+	EVENT_KIND_SIZE = 32,
+	EVENT_CHANNEL_SIZE = ID_SIZE + 2, /* c:<id> or u:<id> */
+	EVENT_HEADER_MAX = 256,           /* bytes of the first line */
+	EVENT_RECORD_MAX = 128 * 1024,
+};
+
+struct event {
+	char channel[EVENT_CHANNEL_SIZE];
+	int64_t rev;
+	char kind[EVENT_KIND_SIZE];   /* the JSON's type: message.created, ... */
+	char subject_id[ID_SIZE];     /* "": none */
+	char conversation_id[ID_SIZE]; /* on a person's channel; "": none */
+	int64_t member_rev;
+	const char *json; /* {"type": ..., ...}, one object, no newline */
+	size_t json_len;
+};
+
+/* Events made by the writer; the JSON lives in the arena. `rev` (conversation) or `me` (person) is in the JSON. */
+void event_message_created(struct arena *arena, const struct message *message, struct event *ret_event);
+/* One frame per operation: all that joined with this rev. subject is the member when there is one, else "". */
+void event_member_joined(struct arena *arena, const char *conversation_id, int64_t rev, const struct member *members,
+			 size_t n_members, struct event *ret_event);
+/* "You are in it now", with the list item as this person sees it. me = the person's rev. */
+void event_conversation_created(struct arena *arena, const char *user_id, int64_t me, const struct conversation *conversation,
+				struct event *ret_event);
+void event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,
+			   struct event *ret_event); /* subject_id = the session's id */
+
+/* The record's bytes (in the arena) for a bus of this epoch. */
+char *event_encode(struct arena *arena, const char *epoch, const struct event *event, size_t *ret_len);
+
+/* Reads a record that came on `channel`. json points into `bytes`. ERR_MALFORMED for anything that event_encode does not
+ * write. */
+MUST_USE enum status event_decode(const char *channel, const char *bytes, size_t len, char ret_epoch[EVENT_EPOCH_SIZE],
+				  struct event *ret_event);
+
+#endif

@@ -1,0 +1,124 @@
+/* Messages: what may be said, how a draft is read, and how a message is shown (everywhere the same way). */
+#include "model/message.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "json.h"
+
+static enum status
+check_content(const char *content, struct fault *ret_fault)
+{
+	const char *problem = NULL;
+	size_t len = strlen(content);
+
+	if (len == 0)
+		problem = "must not be empty";
+	else if (len > MESSAGE_BYTES_MAX)
+		problem = "is longer than 16 KiB";
+	else if (!text_is_utf8(content, len))
+		problem = "is not valid UTF-8";
+	else if (text_code_points(content) > MESSAGE_CODE_POINTS_MAX)
+		problem = "is longer than 4000 characters";
+	else if (text_has_control(content, "\n\t"))
+		problem = "must not hold control characters other than line feed and tab";
+	if (problem)
+		return fault_set(ret_fault, ERR_INVALID, "content_invalid", "content", "The content %s.", problem);
+	return OK;
+}
+
+/* `text` may be `ret_id` itself. "" stays "". */
+static enum status
+check_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
+{
+	char id[ID_SIZE] = "";
+
+	if (text[0] && !id_normalize(text, id))
+		return fault_set(ret_fault, ERR_INVALID, "id_invalid", field, "%s is not a UUID.", field);
+	memcpy(ret_id, id, ID_SIZE);
+	return OK;
+}
+
+static enum status
+require_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
+{
+	if (!text)
+		return OK;
+	if (!text[0])
+		return fault_set(ret_fault, ERR_INVALID, "id_invalid", field, "%s is empty.", field);
+	return check_id(text, field, ret_id, ret_fault);
+}
+
+enum status
+message_draft_from_json(const json_t *body, bool direct, struct arena *arena, struct message_draft *ret_draft,
+			struct fault *ret_fault)
+{
+	const char *content = NULL, *id = NULL, *reply_to_id = NULL, *recipient_id = NULL;
+	const struct json_field fields[] = {
+		{"content", JSON_KIND_TEXT, true, &content},
+		{"id", JSON_KIND_TEXT, false, &id},
+		{"reply_to_id", JSON_KIND_TEXT, false, &reply_to_id},
+		{"recipient_id", JSON_KIND_TEXT, true, &recipient_id}, /* only a direct message has it: last */
+	};
+	size_t n_fields = sizeof fields / sizeof fields[0] - (direct ? 0 : 1);
+	struct message_draft draft = *ret_draft; /* the door may have set the sender and the conversation */
+
+	TRY(json_decode(body, fields, n_fields, arena, ret_fault));
+	TRY(require_id(id, "id", draft.id, ret_fault));
+	TRY(require_id(reply_to_id, "reply_to_id", draft.reply_to_id, ret_fault));
+	TRY(require_id(recipient_id, "recipient_id", draft.recipient_id, ret_fault));
+	draft.id_chosen = id != NULL;
+	draft.content = arena_strdup(arena, content);
+	TRY(message_draft_check(&draft, ret_fault));
+	*ret_draft = draft;
+	return OK;
+}
+
+enum status
+message_draft_check(struct message_draft *draft, struct fault *ret_fault)
+{
+	TRY(check_content(draft->content, ret_fault));
+	TRY(check_id(draft->id, "id", draft->id, ret_fault));
+	TRY(check_id(draft->conversation_id, "conversation_id", draft->conversation_id, ret_fault));
+	TRY(check_id(draft->recipient_id, "recipient_id", draft->recipient_id, ret_fault));
+	TRY(check_id(draft->reply_to_id, "reply_to_id", draft->reply_to_id, ret_fault));
+	if (!draft->id[0])
+		id_make(draft->id);
+
+	const char *const parts[] = {draft->sender_id, draft->content,
+				     draft->reply_to_id[0] ? draft->reply_to_id : NULL};
+	id_digest(parts, sizeof parts / sizeof parts[0], draft->digest);
+	return OK;
+}
+
+static json_t *
+time_or_null(int64_t wall_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!wall_ms)
+		return json_null();
+	clock_format(wall_ms, text);
+	return json_string(text);
+}
+
+static json_t *
+id_or_null(const char *id)
+{
+	return id[0] ? json_string(id) : json_null();
+}
+
+json_t *
+message_to_json(const struct message *message)
+{
+	const char *content = message->deleted_at_ms ? NULL : message->content;
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s?, s:o, s:o, s:b, s:o, s:[]}", "id", message->id,
+			 "conversation_id", message->conversation_id, "seq", (json_int_t)message->seq, "rev",
+			 (json_int_t)message->rev, "sender_id", message->sender_id, "recipient_id",
+			 id_or_null(message->recipient_id), "content", content, "timestamp",
+			 time_or_null(message->timestamp_ms), "edited_at", time_or_null(message->edited_at_ms),
+			 "deleted", message->deleted_at_ms != 0, "reply_to_id", id_or_null(message->reply_to_id),
+			 "reactions");
+}

@@ -1,0 +1,55 @@
+/* A message: the OpenAPI schemas Message and MessageDraft. */
+#ifndef MODEL_MESSAGE_H
+#define MODEL_MESSAGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/id.h"
+#include "base/status.h"
+
+enum {
+	MESSAGE_CODE_POINTS_MAX = 4000,
+	MESSAGE_BYTES_MAX = 16 * 1024,
+};
+
+struct message {
+	char id[ID_SIZE];
+	char conversation_id[ID_SIZE];
+	int64_t seq, rev;
+	char sender_id[ID_SIZE];
+	char recipient_id[ID_SIZE]; /* "" unless direct */
+	const char *content;        /* NULL when deleted */
+	char digest[ID_DIGEST_SIZE]; /* over what was first accepted; never shown */
+	int64_t timestamp_ms;
+	int64_t edited_at_ms, deleted_at_ms; /* 0: not */
+	char reply_to_id[ID_SIZE];           /* "": none */
+};
+
+/* What somebody wants to say. Exactly one of conversation_id and recipient_id is set by the door. */
+struct message_draft {
+	char id[ID_SIZE];              /* made by the server when the client chose none */
+	bool id_chosen;                /* by the client: a replay is possible */
+	char conversation_id[ID_SIZE]; /* "" : address by recipient_id */
+	char recipient_id[ID_SIZE];    /* "" : address by conversation_id */
+	char sender_id[ID_SIZE];
+	const char *content;
+	char reply_to_id[ID_SIZE]; /* "": none */
+	char digest[ID_DIGEST_SIZE];
+};
+
+/* Reads {content, id?, reply_to_id?} and, with `direct`, recipient_id; the keys are the same at both doors but for the
+ * WebSocket's envelope, whose handler passes the object it decoded. Text is copied into the arena. ERR_MALFORMED or
+ * ERR_INVALID with the field. */
+MUST_USE enum status message_draft_from_json(const json_t *body, bool direct, struct arena *arena,
+					     struct message_draft *ret_draft, struct fault *ret_fault);
+
+/* The checks behind it, for a door that has decoded the keys itself: content, ids (normalised in place; "" for none);
+ * makes the id when there is none and fills the digest (over sender, content, reply_to_id). `sender_id` must be set. */
+MUST_USE enum status message_draft_check(struct message_draft *draft, struct fault *ret_fault);
+
+json_t *message_to_json(const struct message *message);
+
+#endif

@@ -1,0 +1,29 @@
+/* A log-in on one device. The refresh token itself is never stored, only its hash. */
+#ifndef MODEL_SESSION_H
+#define MODEL_SESSION_H
+
+#include <stdint.h>
+
+#include "base/id.h"
+
+struct login_session {
+	char id[ID_SIZE];
+	char user_id[ID_SIZE];
+	int64_t user_rev; /* rev in the person's stream of its revocation; 0 */
+	char family_hash[ID_SECRET_SIZE]; /* of what all its refresh tokens begin with: a used-up one is known by it */
+	char refresh_hash[ID_SECRET_SIZE];
+	char previous_hash[ID_SECRET_SIZE]; /* "" when there was none, or its successor has been used */
+	int64_t rotated_at_ms;
+	const char *user_agent;
+	const char *address;
+	int64_t created_at_ms, last_used_at_ms, expires_at_ms, revoked_at_ms;
+};
+
+/* Who calls: what one indexed query on session and user answers for each request. */
+struct caller {
+	char user_id[ID_SIZE];
+	char session_id[ID_SIZE];
+	const char *role; /* a literal */
+};
+
+#endif

@@ -1,0 +1,108 @@
+/* The one door for changes of messages: what holds for every mode (checks, the address, waiting) is here, how a message is
+ * stored is the mode's. */
+#include "pipeline/submit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/mode.h"
+
+struct pipeline {
+	const struct pipeline_mode *mode;
+	struct writer *writer;
+};
+
+enum status
+pipeline_create(const char *mode, struct writer *writer, struct pipeline **ret_pipeline, struct fault *ret_fault)
+{
+	static const struct pipeline_mode *const modes[] = {&submit_direct_mode};
+
+	for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+		if (strcmp(modes[i]->name, mode) != 0)
+			continue;
+		*ret_pipeline = calloc(1, sizeof **ret_pipeline);
+		if (!*ret_pipeline)
+			abort();
+		(*ret_pipeline)->mode = modes[i];
+		(*ret_pipeline)->writer = writer;
+		return OK;
+	}
+	return fault_set(ret_fault, ERR_INVALID, "pipeline_unknown", "pipeline",
+			 "pipeline = %s is not a mode that this build has.", mode);
+}
+
+void
+pipeline_destroy(struct pipeline *pipeline)
+{
+	free(pipeline);
+}
+
+/* The draft goes on with its conversation; the caller's stays as it was addressed, so that it can be submitted again. */
+static enum status
+address(const struct message_draft *draft, struct message_draft *ret_addressed, struct fault *ret_fault)
+{
+	if (!draft->conversation_id[0] == !draft->recipient_id[0])
+		return fault_set(ret_fault, ERR_MALFORMED, "address_invalid", "recipient_id",
+				 "Exactly one of conversation_id and recipient_id says where a message goes.");
+	*ret_addressed = *draft;
+	if (draft->recipient_id[0])
+		id_direct_conversation(draft->sender_id, draft->recipient_id, ret_addressed->conversation_id);
+	return OK;
+}
+
+enum status
+pipeline_submit(struct pipeline *pipeline, struct submission *submission)
+{
+	struct message_draft addressed;
+
+	submission->fault = (struct fault){0};
+	submission->status = message_draft_check(&submission->draft, &submission->fault);
+	if (submission->status == OK)
+		submission->status = address(&submission->draft, &addressed, &submission->fault);
+	if (submission->status != OK)
+		return submission->status;
+
+	/* From here on the submission belongs to the mode: `done` may have run, and freed it, when this returns OK. */
+	return pipeline->mode->submit(pipeline->writer, submission, &addressed);
+}
+
+struct waiter {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool done;
+};
+
+static void
+on_done(struct submission *submission)
+{
+	struct waiter *waiter = submission->context;
+
+	pthread_mutex_lock(&waiter->mutex);
+	waiter->done = true;
+	pthread_cond_signal(&waiter->wake);
+	pthread_mutex_unlock(&waiter->mutex);
+}
+
+enum status
+pipeline_submit_wait(struct pipeline *pipeline, struct submission *submission)
+{
+	struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+	submission->done = on_done;
+	submission->context = &waiter;
+	TRY(pipeline_submit(pipeline, submission));
+	pthread_mutex_lock(&waiter.mutex);
+	while (!waiter.done)
+		pthread_cond_wait(&waiter.wake, &waiter.mutex);
+	pthread_mutex_unlock(&waiter.mutex);
+	pthread_cond_destroy(&waiter.wake);
+	pthread_mutex_destroy(&waiter.mutex);
+	return submission->status;
+}
+
+void
+submission_finish(struct submission *submission)
+{
+	arena_finish(&submission->write.op.arena);
+}

@@ -1,0 +1,297 @@
+/* Tables conversations and members: see conversations.h. What is read here for the heads of streams stands in
+ * conversations_heads.c. */
+#include "store/conversations.h"
+
+#include <string.h>
+
+#include "store/rows.h"
+#include "store/users.h"
+
+static enum status
+not_found(struct fault *ret_fault)
+{
+	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "there is no such conversation");
+}
+
+/* A conversation `c` with its last message `l`; the caller's member.rev, user_rev, read_seq and own newest seq are
+ * arguments. Their newest message counts as read with all before it (no cursor moves when one writes), and seq is dense, so
+ * what is unread is counted by subtraction; own messages further back than what is counted make no difference. */
+#define CONVERSATION_COLUMNS(member_rev, user_rev, read_seq, own_seq)                                                     \
+	"c.id, c.kind, c.title, c.rev, c.last_seq, c.last_rev, c.created_at, c.deleted_at, " member_rev ", " user_rev     \
+	", " read_seq ", " own_seq                                                                                        \
+	", (SELECT count(*) FROM members n WHERE n.conversation_id = c.id AND n.left_at IS NULL), " ROWS_MESSAGE_COLUMNS( \
+		"l")
+#define CALLERS_COLUMNS                                                                                                \
+	CONVERSATION_COLUMNS(                                                                                          \
+		"m.rev", "m.user_rev", "m.read_seq",                                                                   \
+		"(SELECT max(x.seq) FROM messages x WHERE x.conversation_id = c.id AND x.seq > c.last_seq - 100"       \
+		" AND x.seq > m.read_seq AND x.sender_id = m.user_id)")
+#define WITH_LAST_MESSAGE " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq"
+_Static_assert(CONVERSATION_UNREAD_SHOWN + 1 == 100,
+	       "CALLERS_COLUMNS looks back as far as unread messages are counted");
+
+enum { COLUMN_OWN_SEQ = 11, COLUMN_MEMBER_COUNT, COLUMN_MESSAGE };
+
+static int64_t
+unread_count(int64_t last_seq, int64_t read_seq, int64_t own_seq)
+{
+	int64_t unread = last_seq - (own_seq > read_seq ? own_seq : read_seq);
+
+	return unread > CONVERSATION_UNREAD_SHOWN ? CONVERSATION_UNREAD_SHOWN + 1 : unread < 0 ? 0 : unread;
+}
+
+static void
+read_conversation(struct db_stmt *stmt, struct arena *arena, struct conversation *ret_conversation)
+{
+	struct conversation c = {0};
+
+	db_column_copy(stmt, 0, c.id, sizeof c.id);
+	c.kind = strcmp(db_column_text(stmt, 1, arena), "group") == 0 ? "group" : "direct";
+	c.title = db_column_text(stmt, 2, arena);
+	c.rev = db_column_int64(stmt, 3);
+	c.last_seq = db_column_int64(stmt, 4);
+	c.last_rev = db_column_int64(stmt, 5);
+	c.created_at_ms = db_column_int64(stmt, 6);
+	c.deleted_at_ms = db_column_int64(stmt, 7);
+	c.member_rev = db_column_int64(stmt, 8);
+	c.member_user_rev = db_column_int64(stmt, 9);
+	c.read_seq = db_column_int64(stmt, 10);
+	if (c.member_rev > 0)
+		c.unread_count = unread_count(c.last_seq, c.read_seq, db_column_int64(stmt, COLUMN_OWN_SEQ));
+	c.member_count = (size_t)db_column_int64(stmt, COLUMN_MEMBER_COUNT);
+	if (!db_column_is_null(stmt, COLUMN_MESSAGE)) {
+		c.last_message = arena_alloc(arena, sizeof *c.last_message);
+		rows_read_message(stmt, COLUMN_MESSAGE, arena, c.last_message);
+	}
+	*ret_conversation = c;
+}
+
+static enum status
+read_members(struct db *db, struct arena *arena, struct conversation *conversation)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT " ROWS_MEMBER_COLUMNS " FROM members m JOIN users u ON u.id = m.user_id"
+		    " WHERE m.conversation_id = $1 AND m.left_at IS NULL ORDER BY m.joined_at, m.user_id LIMIT $2");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation->id);
+	db_bind_int64(stmt, 2, CONVERSATION_MEMBERS_SHOWN);
+	conversation->members = arena_alloc(arena, CONVERSATION_MEMBERS_SHOWN * sizeof *conversation->members);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row)
+			return OK;
+		rows_read_member(stmt, arena, &conversation->members[conversation->n_members++]);
+	}
+}
+
+enum status
+conversations_get(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
+		  struct conversation *ret_conversation, struct fault *ret_fault)
+{
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	bool row;
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT " CALLERS_COLUMNS
+		    " FROM members m JOIN conversations c ON c.id = m.conversation_id" WITH_LAST_MESSAGE
+		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return not_found(ret_fault);
+	read_conversation(stmt, arena, ret_conversation);
+	return read_members(db, arena, ret_conversation);
+}
+
+enum status
+conversations_get_row(struct db *db, struct arena *arena, const char *conversation_id,
+		      struct conversation *ret_conversation)
+{
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	bool row;
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db,
+			   "SELECT " CONVERSATION_COLUMNS("0", "0", "0", "0") " FROM conversations c" WITH_LAST_MESSAGE
+									      " WHERE c.id = $1");
+
+	db_bind_text(stmt, 1, conversation_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	read_conversation(stmt, arena, ret_conversation);
+	return read_members(db, arena, ret_conversation);
+}
+
+enum status
+conversations_list(struct db *db, struct arena *arena, const char *user_id, int64_t before_ms, const char *before_id,
+		   int64_t limit, struct conversation **ret_items, size_t *ret_n, bool *ret_more)
+{
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	struct conversation *items = NULL;
+	size_t n = 0;
+	bool row;
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+
+	/* The page is chosen first, so that unread messages and members are counted for its rows only. */
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT " CALLERS_COLUMNS " FROM"
+			       " (SELECT c.id AS id, coalesce(l.timestamp, c.created_at) AS activity"
+			       " FROM members m JOIN conversations c ON c.id = m.conversation_id" WITH_LAST_MESSAGE
+			       " WHERE m.user_id = $1 AND m.left_at IS NULL AND c.deleted_at IS NULL"
+			       " AND (coalesce(l.timestamp, c.created_at), c.id) < ($2, $3)"
+			       " ORDER BY activity DESC, id DESC LIMIT $4) AS page"
+			       " JOIN conversations c ON c.id = page.id"
+			       " JOIN members m ON m.conversation_id = c.id AND m.user_id = $1" WITH_LAST_MESSAGE
+			       " ORDER BY page.activity DESC, page.id DESC");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_int64(stmt, 2, before_ms);
+	db_bind_text(stmt, 3, before_id);
+	db_bind_int64(stmt, 4, limit + 1);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row || n == (size_t)limit)
+			break;
+		items = rows_grow(arena, items, n, sizeof *items);
+		read_conversation(stmt, arena, &items[n++]);
+	}
+	for (size_t i = 0; i < n; i++)
+		TRY(read_members(db, arena, &items[i]));
+	*ret_items = items;
+	*ret_n = n;
+	*ret_more = row;
+	return OK;
+}
+
+int64_t
+conversations_activity_ms(const struct conversation *conversation)
+{
+	return conversation->last_message ? conversation->last_message->timestamp_ms : conversation->created_at_ms;
+}
+
+enum status
+conversations_membership(struct db *db, const char *conversation_id, const char *user_id, char ret_other_id[ID_SIZE],
+			 struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"SELECT CASE WHEN c.kind = 'direct' THEN coalesce("
+		"(SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> $2 LIMIT 1), m.user_id) END"
+		" FROM members m JOIN conversations c ON c.id = m.conversation_id"
+		" WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return not_found(ret_fault);
+	db_column_copy(stmt, 0, ret_other_id, ID_SIZE);
+	return OK;
+}
+
+static enum status
+exists(struct db *db, const char *conversation_id, bool *ret_exists)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT 1 FROM conversations WHERE id = $1");
+
+	db_bind_text(stmt, 1, conversation_id);
+	return db_one(stmt, ret_exists);
+}
+
+static enum status
+check_person(struct db *db, const char *user_id)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT 1 FROM users WHERE id = $1 AND deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	TRY(db_one(stmt, &row));
+	return row ? OK : ERR_NOT_FOUND;
+}
+
+static enum status
+insert_direct(struct db *db, const char *conversation_id, const char *created_by, int64_t now_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "INSERT INTO conversations (id, kind, rev, last_rev, change_no, created_by, created_at)"
+			       " VALUES ($1, 'direct', 1, 1, $2, $3, $4)");
+	int64_t change_no;
+
+	TRY(db_change_no(db, &change_no));
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_int64(stmt, 2, change_no);
+	db_bind_text(stmt, 3, created_by);
+	db_bind_int64(stmt, 4, now_ms);
+	return db_run(stmt);
+}
+
+/* A member since the conversation's first revision. */
+static enum status
+insert_first_member(struct db *db, const char *conversation_id, const char *user_id, int64_t now_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at)"
+			       " VALUES ($1, $2, 'member', 1, $3, $4)");
+	int64_t user_rev;
+
+	TRY(users_advance(db, user_id, &user_rev));
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, user_rev);
+	db_bind_int64(stmt, 4, now_ms);
+	return db_run(stmt);
+}
+
+enum status
+conversations_ensure_direct(struct db *db, const char *conversation_id, const char *user_id, const char *other_user_id,
+			    int64_t now_ms, bool *ret_created)
+{
+	bool there;
+
+	*ret_created = false;
+	TRY(exists(db, conversation_id, &there));
+	if (there)
+		return OK;
+	TRY(check_person(db, user_id));
+	TRY(check_person(db, other_user_id));
+	TRY(insert_direct(db, conversation_id, user_id, now_ms));
+	TRY(insert_first_member(db, conversation_id, user_id, now_ms));
+	if (strcmp(user_id, other_user_id) != 0)
+		TRY(insert_first_member(db, conversation_id, other_user_id, now_ms));
+	*ret_created = true;
+	return OK;
+}
+
+enum status
+conversations_advance(struct db *db, const char *conversation_id, int64_t n_seq, int64_t n_rev, int64_t *ret_last_seq,
+		      int64_t *ret_last_rev)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db,
+			   "UPDATE conversations SET last_seq = last_seq + $2, last_rev = last_rev + $3, change_no = $4"
+			   " WHERE id = $1 RETURNING last_seq, last_rev");
+	int64_t change_no;
+	bool row;
+
+	TRY(db_change_no(db, &change_no));
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_int64(stmt, 2, n_seq);
+	db_bind_int64(stmt, 3, n_rev);
+	db_bind_int64(stmt, 4, change_no);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	*ret_last_seq = db_column_int64(stmt, 0);
+	*ret_last_rev = db_column_int64(stmt, 1);
+	return OK;
+}

@@ -1,0 +1,176 @@
+/* Table messages: see messages.h. */
+#include "store/messages.h"
+
+#include <string.h>
+
+#include "store/conversations.h"
+#include "store/rows.h"
+
+/* Which seqs a page covers: seq is dense, so a page is a range and needs no look beyond its ends. */
+struct range {
+	int64_t first, last; /* first > last: empty */
+};
+
+static struct range
+page_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t last_seq)
+{
+	struct range range = {1, last_seq};
+
+	switch (anchor) {
+	case MESSAGES_NEWEST:
+		range.first = last_seq - limit + 1;
+		break;
+	case MESSAGES_BEFORE:
+		range.last = seq - 1 < last_seq ? seq - 1 : last_seq;
+		range.first = range.last - limit + 1;
+		break;
+	case MESSAGES_AFTER:
+		range.first = seq < last_seq ? seq + 1 : last_seq + 1;
+		range.last = range.first + limit - 1;
+		break;
+	case MESSAGES_AROUND: /* moved back inside when it would stand out at either end */
+		range.first = (seq < last_seq ? seq : last_seq) - limit / 2;
+		if (range.first > last_seq - limit + 1)
+			range.first = last_seq - limit + 1;
+		if (range.first < 1)
+			range.first = 1;
+		range.last = range.first + limit - 1;
+		break;
+	}
+	if (range.first < 1)
+		range.first = 1;
+	if (range.last > last_seq)
+		range.last = last_seq;
+	return range;
+}
+
+static enum status
+read_range(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id, struct range range,
+	   struct message_page *page)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"SELECT " ROWS_MESSAGE_COLUMNS(
+			"x") " FROM members m JOIN messages x ON x.conversation_id = m.conversation_id"
+			     " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND x.seq BETWEEN $3 AND $4"
+			     " ORDER BY x.seq");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, range.first);
+	db_bind_int64(stmt, 4, range.last);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row)
+			return OK;
+		page->items = rows_grow(arena, page->items, page->n_items, sizeof *page->items);
+		rows_read_message(stmt, 0, arena, &page->items[page->n_items++]);
+	}
+}
+
+enum status
+messages_page(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
+	      enum message_anchor anchor, int64_t seq, int64_t limit, struct message_page *ret_page,
+	      struct fault *ret_fault)
+{
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	struct message_page page = {0};
+	struct head head;
+	struct range range;
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+	TRY(conversations_head(db, conversation_id, user_id, &head, ret_fault));
+	range = page_range(anchor, seq, limit, head.last_seq);
+	page.last_seq = head.last_seq;
+	page.last_rev = head.last_rev;
+	page.has_more_before = range.first > 1;
+	page.has_more_after = range.last < head.last_seq;
+	if (range.first <= range.last)
+		TRY(read_range(db, arena, conversation_id, user_id, range, &page));
+	*ret_page = page;
+	return OK;
+}
+
+enum status
+messages_get(struct db *db, struct arena *arena, const char *conversation_id, const char *message_id,
+	     struct message *ret_message)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT " ROWS_MESSAGE_COLUMNS("x") " FROM messages x"
+								   " WHERE x.conversation_id = $1 AND x.id = $2");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, message_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	rows_read_message(stmt, 0, arena, ret_message);
+	return OK;
+}
+
+enum { N_INSERTED = 10 };
+#define INSERT_MESSAGES                                                                                                \
+	"INSERT INTO messages (conversation_id, seq, rev, id, sender_id, recipient_id, content, content_digest,"       \
+	" timestamp, reply_to_id) VALUES "
+
+/* Ten columns a row, so the tens of a parameter's number count the rows: ROW(2, 3) is ($21, ... $29, $30). */
+/* clang-format off */
+#define ROW(d, e) \
+	"($" #d "1, $" #d "2, $" #d "3, $" #d "4, $" #d "5, $" #d "6, $" #d "7, $" #d "8, $" #d "9, $" #e "0)"
+#define FIRST_TEN_ROWS \
+	ROW(, 1) ", " ROW(1, 2) ", " ROW(2, 3) ", " ROW(3, 4) ", " ROW(4, 5) ", " \
+	ROW(5, 6) ", " ROW(6, 7) ", " ROW(7, 8) ", " ROW(8, 9) ", " ROW(9, 10)
+#define TEN_ROWS(d, e) \
+	ROW(d##0, d##1) ", " ROW(d##1, d##2) ", " ROW(d##2, d##3) ", " ROW(d##3, d##4) ", " ROW(d##4, d##5) ", " \
+	ROW(d##5, d##6) ", " ROW(d##6, d##7) ", " ROW(d##7, d##8) ", " ROW(d##8, d##9) ", " ROW(d##9, e##0)
+/* clang-format on */
+
+/* By how many rows they insert, largest first. */
+static const struct {
+	size_t rows;
+	const char *sql;
+} inserts[] = {
+	{50, INSERT_MESSAGES FIRST_TEN_ROWS
+	 ", " TEN_ROWS(1, 2) ", " TEN_ROWS(2, 3) ", " TEN_ROWS(3, 4) ", " TEN_ROWS(4, 5)},
+	{10, INSERT_MESSAGES FIRST_TEN_ROWS},
+	{1, INSERT_MESSAGES ROW(, 1)},
+};
+
+static void
+bind_row(struct db_stmt *stmt, int parameter, const struct message *message)
+{
+	db_bind_text(stmt, parameter, message->conversation_id);
+	db_bind_int64(stmt, parameter + 1, message->seq);
+	db_bind_int64(stmt, parameter + 2, message->rev);
+	db_bind_text(stmt, parameter + 3, message->id);
+	db_bind_text(stmt, parameter + 4, message->sender_id);
+	db_bind_text(stmt, parameter + 5, message->recipient_id[0] ? message->recipient_id : NULL);
+	db_bind_text(stmt, parameter + 6, message->content);
+	db_bind_text(stmt, parameter + 7, message->digest);
+	db_bind_int64(stmt, parameter + 8, message->timestamp_ms);
+	db_bind_text(stmt, parameter + 9, message->reply_to_id[0] ? message->reply_to_id : NULL);
+}
+
+static enum status
+insert_rows(struct db *db, const char *sql, const struct message *const *messages, size_t n_messages)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, sql);
+
+	for (size_t i = 0; i < n_messages; i++)
+		bind_row(stmt, (int)i * N_INSERTED + 1, messages[i]);
+	return db_run(stmt);
+}
+
+enum status
+messages_insert(struct db *db, const struct message *const *messages, size_t n_messages)
+{
+	for (size_t i = 0; i < sizeof inserts / sizeof inserts[0]; i++)
+		while (n_messages >= inserts[i].rows) {
+			TRY(insert_rows(db, inserts[i].sql, messages, inserts[i].rows));
+			messages += inserts[i].rows;
+			n_messages -= inserts[i].rows;
+		}
+	return OK;
+}

@@ -1,0 +1,23 @@
+/* Table messages. */
+#ifndef STORE_MESSAGES_H
+#define STORE_MESSAGES_H
+
+#include "db/db.h"
+#include "model/changes.h"
+#include "model/message.h"
+
+enum message_anchor { MESSAGES_NEWEST, MESSAGES_BEFORE, MESSAGES_AFTER, MESSAGES_AROUND };
+
+/* One page for a member; one snapshot. ERR_NOT_FOUND (conversation_not_found) when not a member. */
+MUST_USE enum status messages_page(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
+				   enum message_anchor anchor, int64_t seq, int64_t limit,
+				   struct message_page *ret_page, struct fault *ret_fault);
+
+/* By id, whoever asks: the writer's look-up for replays. ERR_NOT_FOUND. */
+MUST_USE enum status messages_get(struct db *db, struct arena *arena, const char *conversation_id,
+				  const char *message_id, struct message *ret_message);
+
+/* Inserts n rows as set-based steps; seq and rev are filled in. No ON CONFLICT: a conflict is ERR_CONFLICT. */
+MUST_USE enum status messages_insert(struct db *db, const struct message *const *messages, size_t n_messages);
+
+#endif

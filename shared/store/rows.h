@@ -1,0 +1,37 @@
+/* What stores share in reading: one snapshot over several statements, arrays that grow with the rows, and the rows that
+ * more than one of them reads. */
+#ifndef STORE_ROWS_H
+#define STORE_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "db/db.h"
+#include "model/conversation.h"
+#include "model/message.h"
+
+/* The caller's transaction when there is one, else a read transaction of its own until rows_snapshot_end. Declared before the
+ * statements that run in it: CLEANUP() ends in reverse order, and a statement must be finished first. */
+struct rows_snapshot {
+	struct db *own; /* NULL: the caller's transaction */
+};
+MUST_USE enum status rows_snapshot_begin(struct db *db, struct rows_snapshot *ret_snapshot);
+void rows_snapshot_end(struct rows_snapshot *snapshot);
+#define CLEANUP_SNAPSHOT CLEANUP(rows_snapshot_end)
+
+/* `items` with room for one more than n, zeroed: starts with 8, then twice the room, in the arena. */
+void *rows_grow(struct arena *arena, void *items, size_t n, size_t item_size);
+
+/* The columns of a message in a table named `t` (a literal), and a row of them from `column` on. */
+#define ROWS_MESSAGE_COLUMNS(t)                                                                                        \
+	t ".id, " t ".conversation_id, " t ".seq, " t ".rev, " t ".sender_id, " t ".recipient_id, " t ".content, " t   \
+	  ".content_digest, " t ".timestamp, " t ".reply_to_id, " t ".edited_at, " t ".deleted_at"
+void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct message *ret_message);
+
+/* The same for a member `m` with its user `u`. */
+#define ROWS_MEMBER_COLUMNS                                                                                            \
+	"m.conversation_id, m.user_id, u.username, u.display_name, m.role, m.rev, m.user_rev, m.joined_at, m.left_at," \
+	" m.read_seq, m.delivered_seq"
+void rows_read_member(struct db_stmt *stmt, struct arena *arena, struct member *ret_member);
+
+#endif

@@ -1,0 +1,115 @@
+/* Table sessions: see sessions.h. */
+#include "store/sessions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum status
+sessions_insert(struct db *db, const struct login_session *session)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "INSERT INTO sessions (id, user_id, user_rev, refresh_hash, previous_hash, rotated_at, user_agent,"
+		    " address, created_at, last_used_at, expires_at, revoked_at, family_hash)"
+		    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+
+	db_bind_text(stmt, 1, session->id);
+	db_bind_text(stmt, 2, session->user_id);
+	db_bind_int64(stmt, 3, session->user_rev);
+	db_bind_text(stmt, 4, session->refresh_hash);
+	db_bind_text(stmt, 5, session->previous_hash[0] ? session->previous_hash : NULL);
+	db_bind_time(stmt, 6, session->rotated_at_ms);
+	db_bind_text(stmt, 7, session->user_agent);
+	db_bind_text(stmt, 8, session->address);
+	db_bind_int64(stmt, 9, session->created_at_ms);
+	db_bind_int64(stmt, 10, session->last_used_at_ms);
+	db_bind_int64(stmt, 11, session->expires_at_ms);
+	db_bind_time(stmt, 12, session->revoked_at_ms);
+	db_bind_text(stmt, 13, session->family_hash);
+	return db_run(stmt);
+}
+
+enum status
+sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms, struct caller *ret_caller,
+	       struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT u.role FROM sessions s JOIN users u ON u.id = s.user_id"
+			       " WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > $3 AND s.revoked_at IS NULL"
+			       " AND u.disabled_at IS NULL AND u.deleted_at IS NULL");
+	char role[8];
+	bool row;
+
+	db_bind_text(stmt, 1, session_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, now_ms);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return fault_set(ret_fault, ERR_UNAUTHORIZED, "session_ended", NULL,
+				 "this session has ended: log in again");
+	db_column_copy(stmt, 0, role, sizeof role);
+	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member"};
+	snprintf(ret_caller->user_id, sizeof ret_caller->user_id, "%s", user_id);
+	snprintf(ret_caller->session_id, sizeof ret_caller->session_id, "%s", session_id);
+	return OK;
+}
+
+enum status
+sessions_get_by_family(struct db *db, struct arena *arena, const char *family_hash, struct login_session *ret_session)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT id, user_id, user_rev, family_hash, refresh_hash, previous_hash, rotated_at, user_agent,"
+		    " address, created_at, last_used_at, expires_at, revoked_at"
+		    " FROM sessions WHERE family_hash = $1");
+	bool row;
+
+	db_bind_text(stmt, 1, family_hash);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	*ret_session = (struct login_session){0};
+	db_column_copy(stmt, 0, ret_session->id, sizeof ret_session->id);
+	db_column_copy(stmt, 1, ret_session->user_id, sizeof ret_session->user_id);
+	ret_session->user_rev = db_column_int64(stmt, 2);
+	db_column_copy(stmt, 3, ret_session->family_hash, sizeof ret_session->family_hash);
+	db_column_copy(stmt, 4, ret_session->refresh_hash, sizeof ret_session->refresh_hash);
+	db_column_copy(stmt, 5, ret_session->previous_hash, sizeof ret_session->previous_hash);
+	ret_session->rotated_at_ms = db_column_int64(stmt, 6);
+	ret_session->user_agent = db_column_text(stmt, 7, arena);
+	ret_session->address = db_column_text(stmt, 8, arena);
+	ret_session->created_at_ms = db_column_int64(stmt, 9);
+	ret_session->last_used_at_ms = db_column_int64(stmt, 10);
+	ret_session->expires_at_ms = db_column_int64(stmt, 11);
+	ret_session->revoked_at_ms = db_column_int64(stmt, 12);
+	return OK;
+}
+
+enum status
+sessions_rotate(struct db *db, const char *session_id, const char *new_hash, const char *previous_hash, int64_t now_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "UPDATE sessions SET refresh_hash = $2, previous_hash = $3, rotated_at = $4, last_used_at = $4"
+		    " WHERE id = $1 AND revoked_at IS NULL RETURNING 1");
+	bool row;
+
+	db_bind_text(stmt, 1, session_id);
+	db_bind_text(stmt, 2, new_hash);
+	db_bind_text(stmt, 3, previous_hash && previous_hash[0] ? previous_hash : NULL);
+	db_bind_int64(stmt, 4, now_ms);
+	TRY(db_one(stmt, &row));
+	return row ? OK : ERR_NOT_FOUND;
+}
+
+enum status
+sessions_revoke(struct db *db, const char *session_id, const char *user_id, int64_t user_rev, int64_t now_ms,
+		bool *ret_changed)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "UPDATE sessions SET revoked_at = $4, user_rev = $3"
+			       " WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING 1");
+
+	db_bind_text(stmt, 1, session_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, user_rev);
+	db_bind_int64(stmt, 4, now_ms);
+	return db_one(stmt, ret_changed);
+}

@@ -1,0 +1,29 @@
+/* Table sessions. */
+#ifndef STORE_SESSIONS_H
+#define STORE_SESSIONS_H
+
+#include "db/db.h"
+#include "model/session.h"
+
+enum { SESSION_GRACE_MS = 60 * 1000 };
+
+MUST_USE enum status sessions_insert(struct db *db, const struct login_session *session);
+
+/* The first query of every request: session not revoked or expired, user neither disabled nor deleted, both belonging
+ * together. ERR_UNAUTHORIZED, code `session_ended`. */
+MUST_USE enum status sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms,
+				    struct caller *ret_caller, struct fault *ret_fault);
+
+/* By the hash of the part that all its refresh tokens share. ERR_NOT_FOUND. Strings live in the arena. */
+MUST_USE enum status sessions_get_by_family(struct db *db, struct arena *arena, const char *family_hash,
+					    struct login_session *ret_session);
+
+/* Replaces the refresh token: refresh_hash := new_hash, previous_hash := `previous_hash`, rotated_at := now. */
+MUST_USE enum status sessions_rotate(struct db *db, const char *session_id, const char *new_hash,
+				     const char *previous_hash, int64_t now_ms);
+
+/* Marks it revoked with its rev in the person's stream. *ret_changed false when it already was. */
+MUST_USE enum status sessions_revoke(struct db *db, const char *session_id, const char *user_id, int64_t user_rev,
+				     int64_t now_ms, bool *ret_changed);
+
+#endif

@@ -1,0 +1,168 @@
+/* Table users: see users.h. */
+#include "store/users.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "store/rows.h"
+
+/* Sorts after every text that begins with the same prefix. */
+#define HIGHEST "\xf4\x8f\xbf\xbf"
+
+#define USER_COLUMNS "id, username, username_key, display_name, role, last_rev, created_at, disabled_at, deleted_at"
+enum { N_USER_COLUMNS = 9 };
+
+static const char *
+role_literal(const char *role)
+{
+	return strcmp(role, "admin") == 0 ? "admin" : "member";
+}
+
+static void
+read_user(struct db_stmt *stmt, struct arena *arena, struct user *ret_user)
+{
+	*ret_user = (struct user){0};
+	db_column_copy(stmt, 0, ret_user->id, sizeof ret_user->id);
+	ret_user->username = db_column_text(stmt, 1, arena);
+	ret_user->username_key = db_column_text(stmt, 2, arena);
+	ret_user->display_name = db_column_text(stmt, 3, arena);
+	ret_user->role = role_literal(db_column_text(stmt, 4, arena));
+	ret_user->last_rev = db_column_int64(stmt, 5);
+	ret_user->created_at_ms = db_column_int64(stmt, 6);
+	ret_user->disabled_at_ms = db_column_int64(stmt, 7);
+	ret_user->deleted_at_ms = db_column_int64(stmt, 8);
+}
+
+/* Looked up before inserting, because a constraint that fails ends the transaction, and with it the batch. */
+static enum status
+check_name_is_free(struct db *db, const char *username_key, struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT 1 FROM users WHERE username_key = $1");
+	bool row;
+
+	db_bind_text(stmt, 1, username_key);
+	TRY(db_one(stmt, &row));
+	if (row)
+		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "this username is taken");
+	return OK;
+}
+
+static enum status
+insert(struct db *db, struct user *user, const char *display_name_key, const char *password_hash)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"INSERT INTO users (id, username, username_key, display_name, display_name_key, password_hash, role, created_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN EXISTS (SELECT 1 FROM users) THEN 'member' ELSE 'admin' END, $7)"
+		" RETURNING role");
+	char role[8];
+	bool row;
+
+	db_bind_text(stmt, 1, user->id);
+	db_bind_text(stmt, 2, user->username);
+	db_bind_text(stmt, 3, user->username_key);
+	db_bind_text(stmt, 4, user->display_name);
+	db_bind_text(stmt, 5, display_name_key);
+	db_bind_text(stmt, 6, password_hash);
+	db_bind_int64(stmt, 7, user->created_at_ms);
+	TRY(db_one(stmt, &row));
+	db_column_copy(stmt, 0, role, sizeof role);
+	user->role = role_literal(role);
+	return OK;
+}
+
+enum status
+users_insert(struct db *db, struct user *user, const char *password_hash, struct fault *ret_fault)
+{
+	CLEANUP(arena_finish) struct arena arena = {0};
+	enum status status;
+
+	TRY(check_name_is_free(db, user->username_key, ret_fault));
+	status = insert(db, user, text_fold(&arena, user->display_name), password_hash);
+	if (status == ERR_CONFLICT) /* another writer was faster */
+		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "this username is taken");
+	return status;
+}
+
+enum status
+users_get(struct db *db, struct arena *arena, const char *user_id, struct user *ret_user, struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT " USER_COLUMNS " FROM users WHERE id = $1 AND deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "there is no such person");
+	read_user(stmt, arena, ret_user);
+	return OK;
+}
+
+enum status
+users_get_by_name(struct db *db, struct arena *arena, const char *username_key, struct user *ret_user,
+		  const char **ret_password_hash)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT " USER_COLUMNS
+			       ", password_hash FROM users WHERE username_key = $1 AND deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, username_key);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	read_user(stmt, arena, ret_user);
+	*ret_password_hash = db_column_text(stmt, N_USER_COLUMNS, arena);
+	return OK;
+}
+
+enum status
+users_find(struct db *db, struct arena *arena, const char *prefix, const char *after_key, int64_t limit,
+	   struct user **ret_users, size_t *ret_n, bool *ret_more)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"SELECT " USER_COLUMNS " FROM users WHERE id IN"
+		" (SELECT id FROM users WHERE username >= $1 AND username < $2"
+		" UNION SELECT id FROM users WHERE display_name_key >= $1 AND display_name_key < $2)"
+		" AND username_key > $3 AND disabled_at IS NULL AND deleted_at IS NULL ORDER BY username_key LIMIT $4");
+	struct user *users = NULL;
+	size_t n = 0;
+	bool row;
+
+	db_bind_text(stmt, 1, prefix);
+	db_bind_text(stmt, 2, arena_printf(arena, "%s" HIGHEST, prefix));
+	db_bind_text(stmt, 3, after_key);
+	db_bind_int64(stmt, 4, limit + 1);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row || n == (size_t)limit)
+			break;
+		users = rows_grow(arena, users, n, sizeof *users);
+		read_user(stmt, arena, &users[n++]);
+	}
+	*ret_users = users;
+	*ret_n = n;
+	*ret_more = row;
+	return OK;
+}
+
+enum status
+users_advance(struct db *db, const char *user_id, int64_t *ret_rev)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db,
+			   "UPDATE users SET last_rev = last_rev + 1, change_no = $2 WHERE id = $1 RETURNING last_rev");
+	int64_t change_no;
+	bool row;
+
+	TRY(db_change_no(db, &change_no));
+	db_bind_text(stmt, 1, user_id);
+	db_bind_int64(stmt, 2, change_no);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	*ret_rev = db_column_int64(stmt, 0);
+	return OK;
+}

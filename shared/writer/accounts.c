@@ -1,0 +1,167 @@
+/* Accounts and log-ins: signing up, and the life of a session from log-in over rotation to its end.
+ *
+ * A refresh token works once. The one before it is accepted as well (its answer may have been lost) until its successor has
+ * been used and for at most SESSION_GRACE_MS; after that somebody else holds it, and the session ends. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/event.h"
+#include "store/sessions.h"
+#include "store/users.h"
+#include "writer/batch.h"
+
+static struct write_session *
+to_session(struct write_op *op)
+{
+	return (struct write_session *)op; /* op is its first member */
+}
+
+static enum status
+refuse_token(struct write_op *op)
+{
+	return batch_refuse(op, ERR_UNAUTHORIZED, "refresh_token_invalid", NULL,
+			    "The refresh token is not valid; log in again.");
+}
+
+static enum status
+refuse_ended(struct write_op *op)
+{
+	return batch_refuse(op, ERR_UNAUTHORIZED, "session_ended", NULL, "The session has ended; log in again.");
+}
+
+static enum status
+sign_up(struct batch *batch, struct write_sign_up *sign_up)
+{
+	struct user taken;
+	const char *password_hash;
+	enum status status =
+		users_get_by_name(batch->db, &sign_up->op.arena, sign_up->user.username_key, &taken, &password_hash);
+
+	if (status == OK)
+		return batch_refuse(&sign_up->op, ERR_CONFLICT, "username_taken", "username",
+				    "Somebody else has this username, or one that looks like it.");
+	if (status != ERR_NOT_FOUND)
+		return status;
+	TRY(users_insert(batch->db, &sign_up->user, sign_up->password_hash, &sign_up->op.fault));
+	return sessions_insert(batch->db, &sign_up->session);
+}
+
+/* *ret_active false: gone or disabled. */
+static enum status
+find_user(struct batch *batch, struct write_session *write, const char *user_id, bool *ret_active)
+{
+	struct fault fault = {0};
+	enum status status = users_get(batch->db, &write->op.arena, user_id, &write->user, &fault);
+
+	*ret_active = status == OK && !write->user.disabled_at_ms && !write->user.deleted_at_ms;
+	return batch_is_refusal(status, &fault) ? OK : status;
+}
+
+static enum status
+create_session(struct batch *batch, struct write_session *write)
+{
+	bool active;
+
+	TRY(find_user(batch, write, write->session.user_id, &active));
+	if (!active)
+		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "account_disabled", NULL, "The account is disabled.");
+	return sessions_insert(batch->db, &write->session);
+}
+
+/* Marks the session revoked in the person's stream and tells its sockets. */
+static enum status
+end_session(struct batch *batch, const char *session_id, const char *user_id)
+{
+	struct event event;
+	int64_t rev;
+	bool changed;
+
+	TRY(users_advance(batch->db, user_id, &rev));
+	TRY(sessions_revoke(batch->db, session_id, user_id, rev, batch->now_ms, &changed));
+	event_session_revoked(&batch->arena, user_id, rev, session_id, &event);
+	batch_announce(batch, &event);
+	return OK;
+}
+
+static enum status
+revoke_session(struct batch *batch, struct write_session *write)
+{
+	struct caller caller;
+	struct fault fault = {0};
+	enum status status =
+		sessions_check(batch->db, write->session.id, write->session.user_id, batch->now_ms, &caller, &fault);
+
+	if (batch_is_refusal(status, &fault))
+		return OK; /* it has ended already */
+	TRY(status);
+	return end_session(batch, write->session.id, write->session.user_id);
+}
+
+static enum status
+rotate_session(struct batch *batch, struct write_session *write)
+{
+	struct login_session row;
+	bool active;
+	enum status status = sessions_get_by_family(batch->db, &write->op.arena, write->session.family_hash, &row);
+
+	if (status == ERR_NOT_FOUND)
+		return refuse_token(&write->op);
+	TRY(status);
+	TRY(find_user(batch, write, row.user_id, &active));
+	if (!active || row.revoked_at_ms || row.expires_at_ms <= batch->now_ms)
+		return refuse_ended(&write->op);
+
+	bool is_current = strcmp(row.refresh_hash, write->presented_hash) == 0;
+	bool is_previous = !is_current && strcmp(row.previous_hash, write->presented_hash) == 0;
+	bool is_graced = is_previous && batch->now_ms - row.rotated_at_ms <= SESSION_GRACE_MS;
+	if (!is_current && !is_graced) {
+		batch_refuse(&write->op, ERR_UNAUTHORIZED, "refresh_token_reused", NULL,
+			     "This refresh token was used before; the session has been ended.");
+		return end_session(batch, row.id, row.user_id);
+	}
+
+	/* A repetition keeps the time of the first rotation: the grace is not renewed by using it. */
+	int64_t rotated_at_ms = is_previous ? row.rotated_at_ms : batch->now_ms;
+	TRY(sessions_rotate(batch->db, row.id, write->session.refresh_hash, write->presented_hash, rotated_at_ms));
+	snprintf(row.previous_hash, sizeof row.previous_hash, "%s", write->presented_hash);
+	memcpy(row.refresh_hash, write->session.refresh_hash, ID_SECRET_SIZE);
+	row.rotated_at_ms = rotated_at_ms;
+	row.last_used_at_ms = rotated_at_ms;
+	write->session = row;
+	return OK;
+}
+
+enum status
+accounts_run(struct batch *batch, struct write_op *op)
+{
+	switch (op->kind) {
+	case WRITE_SIGN_UP:
+		return sign_up(batch, (struct write_sign_up *)op);
+	case WRITE_CREATE_SESSION:
+		return create_session(batch, to_session(op));
+	case WRITE_ROTATE_SESSION:
+		return rotate_session(batch, to_session(op));
+	case WRITE_REVOKE_SESSION:
+		return revoke_session(batch, to_session(op));
+	case WRITE_SEND_MESSAGE:
+	case WRITE__MAX:
+		break;
+	}
+	return ERR_INTERNAL;
+}
+
+enum status
+accounts_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id)
+{
+	*ret_user_id = NULL;
+	if (op->kind == WRITE_CREATE_SESSION || op->kind == WRITE_REVOKE_SESSION)
+		*ret_user_id = to_session(op)->session.user_id;
+	if (op->kind != WRITE_ROTATE_SESSION)
+		return OK;
+
+	struct login_session *row = arena_alloc(&batch->arena, sizeof *row);
+	enum status status = sessions_get_by_family(batch->db, &batch->arena, to_session(op)->session.family_hash, row);
+	if (status == OK)
+		*ret_user_id = row->user_id;
+	return status == ERR_NOT_FOUND ? OK : status;
+}

@@ -1,0 +1,328 @@
+/* Group commit: many operations in one transaction, in the order that every writer keeps: lock, look up, advance, insert.
+ *
+ * A batch that fails is rolled back and its operations run again, each in a transaction of its own, so that one that the
+ * database cannot digest does not take others with it. */
+#include "writer/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "log.h"
+#include "metrics.h"
+#include "store/meta.h"
+
+enum status
+batch_refuse(struct write_op *op, enum status status, const char *code, const char *field, const char *detail)
+{
+	op->status = fault_set(&op->fault, status, code, field, "%s", detail);
+	return OK;
+}
+
+bool
+batch_is_refusal(enum status status, const struct fault *fault)
+{
+	return status != OK && status != ERR_UNAVAILABLE && status != ERR_INTERNAL && fault->code;
+}
+
+void
+batch_announce(struct batch *batch, const struct event *event)
+{
+	struct batch_record *record = arena_alloc(&batch->arena, sizeof *record);
+
+	memcpy(record->channel, event->channel, sizeof record->channel);
+	record->bytes = event_encode(&batch->arena, batch->runner->epoch, event, &record->len);
+	if (batch->last_record)
+		batch->last_record->next = record;
+	else
+		batch->first_record = record;
+	batch->last_record = record;
+}
+
+static void
+fail_all(struct write_op **ops, size_t n_ops, const struct fault *fault)
+{
+	for (size_t i = 0; i < n_ops; i++) {
+		ops[i]->status = fault->status;
+		ops[i]->fault = *fault;
+	}
+}
+
+static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts, drops repetitions, locks. */
+static enum status
+lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
+{
+	size_t n_unique = 0;
+
+	qsort(ids, n, sizeof *ids, compare_text);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || strcmp(ids[i], ids[n_unique - 1]) != 0)
+			ids[n_unique++] = ids[i];
+	if (n_unique == 0)
+		return OK;
+
+	enum status status = db_lock(batch->db, table, ids, n_unique);
+	batch->lock_failed = status == ERR_UNAVAILABLE;
+	return status;
+}
+
+/* All rows that the batch may advance: conversations first, then people. A direct conversation that is made by its first
+ * message advances both people's streams. */
+static enum status
+lock_rows(struct batch *batch)
+{
+	const char **conversations = arena_alloc(&batch->arena, batch->n_ops * sizeof *conversations);
+	const char **users = arena_alloc(&batch->arena, 2 * batch->n_ops * sizeof *users);
+	size_t n_conversations = 0, n_users = 0;
+
+	for (size_t i = 0; i < batch->n_ops; i++) {
+		struct write_op *op = batch->ops[i];
+
+		if (op->conversation_id)
+			conversations[n_conversations++] = op->conversation_id;
+		if (op->kind != WRITE_SEND_MESSAGE) {
+			TRY(accounts_find_user(batch, op, &users[n_users]));
+			n_users += users[n_users] != NULL;
+			continue;
+		}
+
+		const struct message_draft *draft = &((struct write_send_message *)op)->draft;
+		if (draft->recipient_id[0]) {
+			users[n_users++] = draft->sender_id;
+			users[n_users++] = draft->recipient_id;
+		}
+	}
+	TRY(lock(batch, DB_LOCK_CONVERSATIONS, conversations, n_conversations));
+	return lock(batch, DB_LOCK_USERS, users, n_users);
+}
+
+static enum status
+read_epoch(struct batch *batch)
+{
+	struct batch_runner *runner = batch->runner;
+	uint64_t connection = db_connection_number(batch->db);
+
+	if (runner->epoch_connection == connection)
+		return OK;
+	TRY(meta_epoch(batch->db, runner->epoch));
+	runner->epoch_connection = connection;
+	return OK;
+}
+
+/* Runs of sends are one set-based step; everything else is one by one. *ret_failed is the operation at fault, if it is
+ * one's. */
+static enum status
+run_ops(struct batch *batch, struct write_op **ret_failed)
+{
+	size_t i = 0;
+
+	while (i < batch->n_ops) {
+		size_t end = i;
+
+		while (end < batch->n_ops && batch->ops[end]->kind == WRITE_SEND_MESSAGE)
+			end++;
+		if (end > i) {
+			TRY(send_message_run(batch, batch->ops + i, end - i));
+			i = end;
+			continue;
+		}
+		*ret_failed = batch->ops[i];
+		TRY(accounts_run(batch, batch->ops[i]));
+		*ret_failed = NULL;
+		i++;
+	}
+	return OK;
+}
+
+/* A failure without a refusal's code becomes what its sender is told. `fault` may have been filled by a store. */
+static void
+explain(enum status status, bool unknown, struct fault *fault)
+{
+	if (unknown)
+		fault_set(fault, ERR_UNAVAILABLE, "outcome_unknown", NULL,
+			  "Whether this was stored is not known; sending it again with the same id settles it.");
+	else if (status == ERR_CONFLICT && !fault->code)
+		fault_set(fault, ERR_UNAVAILABLE, "write_conflict", NULL,
+			  "Somebody else changed the same at the same time.");
+	else if (status == ERR_UNAVAILABLE && !fault->code)
+		fault_set(fault, ERR_UNAVAILABLE, "database_unavailable", NULL,
+			  "The database cannot be written at present.");
+	else if (!fault->code)
+		fault_set(fault, ERR_INTERNAL, "internal_error", NULL, "The change could not be stored.");
+}
+
+enum outcome {
+	OUTCOME_COMMITTED,
+	OUTCOME_FAILED,  /* rolled back; the operations may be to blame */
+	OUTCOME_REFUSED, /* nothing can be written now, or nobody knows: not to be run again */
+};
+
+/* BEGIN to COMMIT. Unless committed, *ret_fault says why. */
+static enum outcome
+transact(struct batch *batch, struct fault *ret_fault)
+{
+	struct write_op *failed = NULL;
+	bool unknown = false;
+	enum outcome outcome = OUTCOME_REFUSED;
+	enum status status = db_begin(batch->db, DB_WRITE);
+
+	if (status == OK)
+		status = meta_check_serving(batch->db, ret_fault);
+	if (status == OK)
+		status = read_epoch(batch);
+	if (status == OK) {
+		outcome = OUTCOME_FAILED;
+		status = lock_rows(batch);
+		if (status == OK)
+			status = run_ops(batch, &failed);
+		if (status == OK)
+			status = db_commit(batch->db, &unknown);
+		if (status == OK)
+			return OUTCOME_COMMITTED;
+	}
+	log_debug("writer_rollback", LOG_S("status", status_name(status)), LOG_S("error", db_error(batch->db)),
+		  LOG_I("operations", batch->n_ops));
+	db_rollback(batch->db);
+	batch->runner->epoch_connection = 0;
+	if (failed && failed->fault.code)
+		*ret_fault = failed->fault;
+	explain(status, unknown, ret_fault);
+	return unknown ? OUTCOME_REFUSED : outcome;
+}
+
+/* Tests kill a process between commit and publish, or lose its records there. */
+static bool
+pass_fault_point(const struct batch *batch)
+{
+#ifdef STONECHAT_FAULTS
+	const char *point = batch->runner->fault_point;
+
+	if (point && batch->n_stored && strcmp(point, "exit_after_commit") == 0)
+		_exit(42);
+	return !point || strcmp(point, "skip_publish") != 0;
+#else
+	(void)batch;
+	return true;
+#endif
+}
+
+static void
+publish(const struct batch *batch)
+{
+	if (!pass_fault_point(batch) || !batch->runner->bus)
+		return;
+	for (const struct batch_record *record = batch->first_record; record; record = record->next)
+		bus_publish(batch->runner->bus, record->channel, record->bytes, record->len);
+}
+
+static void
+count(const struct batch *batch, int64_t started_us)
+{
+	metrics_observe_us(METRIC_COMMIT_SECONDS, clock_monotonic_us() - started_us);
+	metrics_add(METRIC_WRITER_BATCHES, 1);
+	metrics_add(METRIC_MESSAGES_STORED, (int64_t)batch->n_stored);
+	metrics_add(METRIC_MESSAGES_REPLAYED, (int64_t)batch->n_replayed);
+}
+
+/* One transaction: committed and published, or all operations have the fault. */
+static enum outcome
+attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
+{
+	struct batch batch = {
+		.runner = runner,
+		.db = runner->db,
+		.ops = ops,
+		.n_ops = n_ops,
+		.now_ms = clock_wall_ms(),
+	};
+	struct fault fault = {0};
+	int64_t started_us = clock_monotonic_us();
+
+	for (size_t i = 0; i < n_ops; i++) {
+		arena_finish(&ops[i]->arena);
+		ops[i]->status = OK;
+		ops[i]->fault = (struct fault){0};
+	}
+	enum outcome outcome = transact(&batch, &fault);
+	if (outcome == OUTCOME_COMMITTED) {
+		count(&batch, started_us);
+		publish(&batch);
+	} else {
+		fail_all(ops, n_ops, &fault);
+	}
+	*ret_lock_failed = batch.lock_failed;
+	arena_finish(&batch.arena);
+	return outcome;
+}
+
+static bool
+same_conversation(const struct write_op *a, const struct write_op *b)
+{
+	return a->conversation_id && b->conversation_id && strcmp(a->conversation_id, b->conversation_id) == 0;
+}
+
+/* Each in its own transaction. What nobody can write now is not tried 512 times, and neither is a conversation that
+ * somebody else keeps locked. */
+static void
+run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
+{
+	bool lock_failed;
+
+	for (size_t i = 0; i < n_ops; i++) {
+		enum outcome outcome = attempt(runner, &ops[i], 1, &lock_failed);
+		struct fault fault = ops[i]->fault;
+
+		if (outcome == OUTCOME_REFUSED && strcmp(fault.code, "outcome_unknown") != 0) {
+			fail_all(ops + i, n_ops - i, &fault);
+			return;
+		}
+		while (outcome == OUTCOME_FAILED && lock_failed && i + 1 < n_ops &&
+		       same_conversation(ops[i], ops[i + 1])) {
+			fail_all(&ops[i + 1], 1, &fault);
+			i++;
+		}
+	}
+}
+
+/* Merge sort, because it is stable: the order of submission within a conversation is the order of its messages. */
+static void
+sort(struct write_op **ops, size_t n, struct write_op **scratch)
+{
+	if (n < 2)
+		return;
+
+	size_t half = n / 2, left = 0, right = half;
+	sort(ops, half, scratch);
+	sort(ops + half, n - half, scratch);
+	memcpy(scratch, ops, n * sizeof *ops);
+	for (size_t i = 0; i < n; i++) {
+		bool take_left = left < half;
+
+		if (take_left && right < n) {
+			const char *a = scratch[left]->conversation_id, *b = scratch[right]->conversation_id;
+			take_left = strcmp(a ? a : "", b ? b : "") <= 0;
+		}
+		ops[i] = take_left ? scratch[left++] : scratch[right++];
+	}
+}
+
+void
+batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
+{
+	struct write_op *scratch[WRITER_BATCH_MAX];
+	bool lock_failed;
+
+	sort(ops, n_ops, scratch);
+	metrics_add(METRIC_WRITER_OPS, (int64_t)n_ops);
+	if (attempt(runner, ops, n_ops, &lock_failed) != OUTCOME_FAILED || n_ops == 1)
+		return;
+	metrics_add(METRIC_WRITER_RETRIES, 1);
+	run_one_by_one(runner, ops, n_ops);
+}

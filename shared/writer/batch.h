@@ -1,0 +1,73 @@
+/* A batch: the operations that the writer runs in one transaction. Internal to shared/writer.
+ *
+ * An operation's function returns OK when the transaction can go on, also when the operation was refused (batch_refuse);
+ * it must refuse before it has changed anything, because there are no savepoints. Anything else than OK rolls the batch
+ * back. It may be run again, so it reads its arguments and writes only its results. */
+#ifndef WRITER_BATCH_H
+#define WRITER_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "db/db.h"
+#include "model/event.h"
+#include "writer/writer.h"
+
+struct batch_record {
+	struct batch_record *next;
+	char channel[EVENT_CHANNEL_SIZE];
+	char *bytes;
+	size_t len;
+};
+
+/* What the writer's thread keeps from batch to batch. */
+struct batch_runner {
+	struct db *db;
+	struct bus *bus; /* NULL in tests */
+	char epoch[EVENT_EPOCH_SIZE];
+	uint64_t epoch_connection; /* db_connection_number when the epoch was read; 0: read it again */
+	const char *fault_point;   /* STONECHAT_FAULT_WRITER, or NULL */
+};
+
+/* One transaction's worth of operations while it runs. */
+struct batch {
+	struct batch_runner *runner;
+	struct db *db;
+	struct write_op **ops; /* sorted by conversation, within one in the order of submission */
+	size_t n_ops;
+	struct arena arena; /* records and what is needed until they are published */
+	int64_t now_ms;
+	struct batch_record *first_record, *last_record; /* in rev order per channel */
+	size_t n_stored, n_replayed;                     /* messages */
+	bool lock_failed;                                /* the wait for a lock was too long */
+};
+
+/* Runs the operations (the array is sorted in place): commits, publishes, and fills in status, fault and results. The caller
+ * answers. */
+void batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops);
+
+/* Refuses one operation; returns OK, for the transaction goes on. */
+enum status batch_refuse(struct write_op *op, enum status status, const char *code, const char *field,
+			 const char *detail);
+
+/* Whether a store's answer is a refusal (it has a code) rather than a failing database. */
+bool batch_is_refusal(enum status status, const struct fault *fault);
+
+/* Adds a record to what is published after the commit. */
+void batch_announce(struct batch *batch, const struct event *event);
+
+/* The kinds of operations. */
+
+/* Runs a run of WRITE_SEND_MESSAGE operations, sorted by conversation (send_message.c). */
+MUST_USE enum status send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops);
+
+/* Runs one operation on an account or a log-in (accounts.c). */
+MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
+
+/* The person whose stream the operation may advance, as far as it can be told before the lock; NULL: nobody. */
+MUST_USE enum status accounts_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id);
+
+#endif

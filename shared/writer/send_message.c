@@ -1,0 +1,339 @@
+/* Sending messages, many in one step: per conversation the checks of each send in order, one advance of the counters for all
+ * that passed, and one insert for the whole run.
+ *
+ * An id decides before anything else: what was accepted once is answered with its row for ever, whatever has become of the
+ * people since. Two sends of one id in the same run are a message and its replay. A direct conversation is made by its
+ * first message that passes all checks. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define uthash_fatal(message) abort()
+#include <uthash.h>
+
+#include "model/event.h"
+#include "store/conversations.h"
+#include "store/messages.h"
+#include "store/users.h"
+#include "writer/batch.h"
+
+/* A message that passed in this transaction, found by its id. */
+struct accepted {
+	struct write_send_message *send;
+	UT_hash_handle hh;
+};
+
+/* The sends to one conversation. */
+struct group {
+	struct batch *batch;
+	const char *conversation_id;
+	struct write_op **ops;
+	size_t n_ops;
+
+	struct accepted **accepted; /* in order */
+	size_t n_accepted;
+	struct accepted *by_id;
+	struct accepted **twin_of; /* per operation: the message that it repeats, or NULL */
+	bool created;              /* the conversation, in this transaction */
+
+	const char *member_id;  /* the last sender found to be a member, for a sender's run of messages; or NULL */
+	char other_id[ID_SIZE]; /* of a direct conversation as that member sees it; "": a group */
+};
+
+static struct write_send_message *
+to_send(struct write_op *op)
+{
+	return (struct write_send_message *)op; /* op is its first member */
+}
+
+static enum status
+refuse_with(struct write_op *op, const struct fault *fault)
+{
+	return batch_refuse(op, fault->status, fault->code, fault->field, fault->detail);
+}
+
+/* *ret_member false and *ret_fault filled: there is no such conversation for this person. */
+static enum status
+find_membership(struct group *group, const char *user_id, bool *ret_member, struct fault *ret_fault)
+{
+	*ret_member = true;
+	if (group->member_id && strcmp(group->member_id, user_id) == 0)
+		return OK;
+
+	enum status status =
+		conversations_membership(group->batch->db, group->conversation_id, user_id, group->other_id, ret_fault);
+	group->member_id = status == OK ? user_id : NULL;
+	if (status == OK || !batch_is_refusal(status, ret_fault))
+		return status;
+	*ret_member = false;
+	return OK;
+}
+
+/* *ret_active false: there is nobody, or nobody any more. */
+static enum status
+find_person(struct group *group, const char *user_id, bool *ret_active)
+{
+	struct user user;
+	struct fault fault = {0};
+	enum status status = users_get(group->batch->db, &group->batch->arena, user_id, &user, &fault);
+
+	*ret_active = status == OK && !user.disabled_at_ms && !user.deleted_at_ms;
+	return batch_is_refusal(status, &fault) ? OK : status;
+}
+
+/* Whether the id is taken, and if so whether by the same message: then the send is its replay, else it is refused. */
+static enum status
+settle_id(struct group *group, struct write_send_message *send, struct accepted **ret_twin, bool *ret_settled)
+{
+	const char *digest;
+	struct message row;
+
+	HASH_FIND_STR(group->by_id, send->draft.id, *ret_twin);
+	*ret_settled = true;
+	if (*ret_twin) {
+		digest = (*ret_twin)->send->stored.digest;
+	} else {
+		enum status status =
+			messages_get(group->batch->db, &send->op.arena, group->conversation_id, send->draft.id, &row);
+		*ret_settled = status == OK;
+		if (status != OK)
+			return status == ERR_NOT_FOUND ? OK : status;
+		digest = row.digest;
+	}
+	if (strcmp(digest, send->draft.digest) != 0) {
+		*ret_twin = NULL;
+		return batch_refuse(&send->op, ERR_CONFLICT, "id_reused", "id",
+				    "This id belongs to another message of the conversation.");
+	}
+	send->replayed = true;
+	if (!*ret_twin)
+		send->stored = row;
+	return OK;
+}
+
+static enum status
+check_reply(struct group *group, struct write_send_message *send)
+{
+	const char *reply_to_id = send->draft.reply_to_id;
+	struct accepted *accepted;
+	struct message row;
+
+	if (!reply_to_id[0])
+		return OK;
+	HASH_FIND_STR(group->by_id, reply_to_id, accepted);
+	if (accepted)
+		return OK;
+
+	enum status status =
+		messages_get(group->batch->db, &group->batch->arena, group->conversation_id, reply_to_id, &row);
+	if (status != ERR_NOT_FOUND)
+		return status;
+	return batch_refuse(&send->op, ERR_INVALID, "reply_not_found", "reply_to_id",
+			    "The message to reply to is not in this conversation.");
+}
+
+static enum status
+check_recipient(struct group *group, struct write_send_message *send)
+{
+	bool active = true;
+
+	if (send->draft.recipient_id[0])
+		TRY(find_person(group, send->draft.recipient_id, &active));
+	if (!active)
+		return batch_refuse(&send->op, ERR_NOT_FOUND, "user_not_found", "recipient_id",
+				    "There is no such person.");
+	return OK;
+}
+
+/* The last step before a message passes: nothing is refused after it. */
+static enum status
+make_conversation(struct group *group, struct write_send_message *send)
+{
+	const struct message_draft *draft = &send->draft;
+	bool created = false, active;
+
+	TRY(find_person(group, draft->sender_id, &active));
+	if (!active)
+		return batch_refuse(&send->op, ERR_UNAUTHORIZED, "session_ended", NULL,
+				    "The sender's account has ended.");
+	TRY(conversations_ensure_direct(group->batch->db, group->conversation_id, draft->sender_id, draft->recipient_id,
+					group->batch->now_ms, &created));
+	group->created = group->created || created;
+	group->member_id = draft->sender_id;
+	memcpy(group->other_id, draft->recipient_id, ID_SIZE);
+	return OK;
+}
+
+static void
+accept_send(struct group *group, struct write_send_message *send)
+{
+	const struct message_draft *draft = &send->draft;
+	struct accepted *accepted = arena_alloc(&group->batch->arena, sizeof *accepted);
+	struct message *stored = &send->stored;
+
+	*stored = (struct message){
+		.content = arena_strdup(&send->op.arena, draft->content),
+		.timestamp_ms = group->batch->now_ms,
+	};
+	memcpy(stored->id, draft->id, ID_SIZE);
+	memcpy(stored->conversation_id, group->conversation_id, ID_SIZE);
+	memcpy(stored->sender_id, draft->sender_id, ID_SIZE);
+	memcpy(stored->recipient_id, group->other_id, ID_SIZE);
+	memcpy(stored->reply_to_id, draft->reply_to_id, ID_SIZE);
+	memcpy(stored->digest, draft->digest, ID_DIGEST_SIZE);
+	accepted->send = send;
+	group->accepted[group->n_accepted++] = accepted;
+	HASH_ADD_KEYPTR(hh, group->by_id, stored->id, strlen(stored->id), accepted);
+}
+
+static enum status
+check_send(struct group *group, struct write_send_message *send, struct accepted **ret_twin)
+{
+	struct fault fault = {0};
+	bool member, settled = false;
+
+	send->replayed = false;
+	TRY(find_membership(group, send->draft.sender_id, &member, &fault));
+	if (!member && !send->draft.recipient_id[0])
+		return refuse_with(&send->op, &fault);
+	if (member)
+		TRY(settle_id(group, send, ret_twin, &settled));
+	if (settled)
+		return OK;
+	TRY(check_recipient(group, send));
+	if (send->op.status == OK)
+		TRY(check_reply(group, send));
+	if (send->op.status == OK && !member)
+		TRY(make_conversation(group, send));
+	if (send->op.status == OK)
+		accept_send(group, send);
+	return OK;
+}
+
+/* Looks up, advances, numbers; the insert is the run's. */
+static enum status
+run_group(struct group *group)
+{
+	int64_t last_seq, last_rev, n;
+
+	for (size_t i = 0; i < group->n_ops; i++)
+		TRY(check_send(group, to_send(group->ops[i]), &group->twin_of[i]));
+	if (group->n_accepted == 0)
+		return OK;
+
+	n = (int64_t)group->n_accepted;
+	TRY(conversations_advance(group->batch->db, group->conversation_id, n, n, &last_seq, &last_rev));
+	for (int64_t i = 0; i < n; i++) {
+		struct message *stored = &group->accepted[i]->send->stored;
+
+		stored->seq = last_seq - n + 1 + i;
+		stored->rev = last_rev - n + 1 + i;
+	}
+	return OK;
+}
+
+/* The members' streams and the conversation's tell that it is there: each member gets the item as they see it now. */
+static enum status
+announce_created(struct group *group, const char *any_member_id)
+{
+	struct batch *batch = group->batch;
+	struct conversation first, item;
+	struct event event;
+	struct fault fault = {0};
+
+	TRY(conversations_get(batch->db, &batch->arena, group->conversation_id, any_member_id, &first, &fault));
+	event_member_joined(&batch->arena, group->conversation_id, first.member_rev, first.members, first.n_members,
+			    &event);
+	batch_announce(batch, &event);
+	for (size_t i = 0; i < first.n_members; i++) {
+		const char *user_id = first.members[i].user_id;
+
+		TRY(conversations_get(batch->db, &batch->arena, group->conversation_id, user_id, &item, &fault));
+		event_conversation_created(&batch->arena, user_id, item.member_user_rev, &item, &event);
+		batch_announce(batch, &event);
+	}
+	return OK;
+}
+
+static enum status
+finish_group(struct group *group)
+{
+	struct batch *batch = group->batch;
+
+	for (size_t i = 0; i < group->n_ops; i++) {
+		struct write_send_message *send = to_send(group->ops[i]);
+
+		batch->n_replayed += send->replayed;
+		if (!group->twin_of[i])
+			continue;
+		send->stored = group->twin_of[i]->send->stored;
+		send->stored.content = arena_strdup(&send->op.arena, send->stored.content);
+	}
+	if (group->created)
+		TRY(announce_created(group, group->accepted[0]->send->draft.sender_id));
+	for (size_t i = 0; i < group->n_accepted; i++) {
+		struct event event;
+
+		event_message_created(&batch->arena, &group->accepted[i]->send->stored, &event);
+		batch_announce(batch, &event);
+	}
+	batch->n_stored += group->n_accepted;
+	return OK;
+}
+
+/* Cuts the run into its conversations. Returns how many there are. */
+static size_t
+split(struct batch *batch, struct write_op **ops, size_t n_ops, struct group *groups)
+{
+	size_t n_groups = 0;
+
+	for (size_t i = 0; i < n_ops; i++) {
+		struct group *group = n_groups ? &groups[n_groups - 1] : NULL;
+
+		assert(ops[i]->conversation_id);
+		if (!group || strcmp(group->conversation_id, ops[i]->conversation_id) != 0) {
+			group = &groups[n_groups++];
+			*group = (struct group){
+				.batch = batch,
+				.conversation_id = ops[i]->conversation_id,
+				.ops = ops + i,
+			};
+		}
+		group->n_ops++;
+	}
+	for (size_t i = 0; i < n_groups; i++) {
+		groups[i].accepted = arena_alloc(&batch->arena, groups[i].n_ops * sizeof *groups[i].accepted);
+		groups[i].twin_of = arena_alloc(&batch->arena, groups[i].n_ops * sizeof *groups[i].twin_of);
+	}
+	return n_groups;
+}
+
+static enum status
+insert(struct batch *batch, const struct group *groups, size_t n_groups, size_t n_max)
+{
+	const struct message **messages = arena_alloc(&batch->arena, n_max * sizeof *messages);
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_groups; i++)
+		for (size_t j = 0; j < groups[i].n_accepted; j++)
+			messages[n++] = &groups[i].accepted[j]->send->stored;
+	return n ? messages_insert(batch->db, messages, n) : OK;
+}
+
+enum status
+send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
+{
+	struct group *groups = arena_alloc(&batch->arena, n_ops * sizeof *groups);
+	size_t n_groups = split(batch, ops, n_ops, groups);
+	enum status status = OK;
+
+	for (size_t i = 0; i < n_groups && status == OK; i++)
+		status = run_group(&groups[i]);
+	for (size_t i = 0; i < n_groups; i++)
+		HASH_CLEAR(hh, groups[i].by_id);
+	TRY(status);
+	TRY(insert(batch, groups, n_groups, n_ops));
+	for (size_t i = 0; i < n_groups; i++)
+		TRY(finish_group(&groups[i]));
+	return OK;
+}

@@ -1,0 +1,195 @@
+/* model/message: what may be said, how a draft is read, which drafts are the same message, and the JSON of one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "model/message.h"
+
+#define ADA "01890000-0000-7000-8000-00000000000a"
+#define BOB "01890000-0000-7000-8000-00000000000b"
+#define TALK "01890000-0000-7000-8000-00000000000c"
+#define WORD "01890000-0000-7000-8000-00000000000d"
+
+static void
+drafts_are_read(void **state)
+{
+	static const struct {
+		const char *body;
+		bool direct;
+		enum status status;
+		const char *code, *field;
+	} cases[] = {
+		{"{\"content\":\"hi\"}", false, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"id\":\"" WORD "\",\"reply_to_id\":\"" TALK "\"}", false, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"id\":null}", false, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", true, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", false, ERR_MALFORMED, "unknown_key",
+		 "recipient_id"},
+		{"{\"content\":\"hi\"}", true, ERR_MALFORMED, "missing_key", "recipient_id"},
+		{"{}", false, ERR_MALFORMED, "missing_key", "content"},
+		{"{\"content\":7}", false, ERR_MALFORMED, "wrong_type", "content"},
+		{"{\"content\":\"hi\",\"colour\":1}", false, ERR_MALFORMED, "unknown_key", "colour"},
+		{"{\"content\":\"\"}", false, ERR_INVALID, "content_invalid", "content"},
+		{"{\"content\":\"a\\u0007\"}", false, ERR_INVALID, "content_invalid", "content"},
+		{"{\"content\":\"a\\u0085\"}", false, ERR_INVALID, "content_invalid", "content"},
+		{"{\"content\":\"a\\n\\tb\"}", false, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"id\":\"7\"}", false, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"id\":\"\"}", false, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"id\":\"" WORD "0\"}", false, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"reply_to_id\":\"x\"}", false, ERR_INVALID, "id_invalid", "reply_to_id"},
+		{"{\"content\":\"hi\",\"recipient_id\":\"x\"}", true, ERR_INVALID, "id_invalid", "recipient_id"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct arena arena = {0};
+		struct fault fault = {0};
+		struct message_draft draft = {.sender_id = ADA};
+		json_t *body CLEANUP_JSON = NULL;
+
+		assert_int_equal(json_parse_object(cases[i].body, strlen(cases[i].body), &body, &fault), OK);
+		assert_int_equal(message_draft_from_json(body, cases[i].direct, &arena, &draft, &fault),
+				 cases[i].status);
+		assert_string_equal(draft.sender_id, ADA);
+		if (cases[i].status == OK) {
+			assert_true(id_is_valid(draft.id));
+			assert_int_equal(strlen(draft.digest), ID_DIGEST_SIZE - 1);
+			assert_int_equal(draft.id_chosen, strcmp(draft.id, WORD) == 0);
+		} else {
+			assert_string_equal(fault.code, cases[i].code);
+			assert_string_equal(fault.field, cases[i].field);
+			assert_null(draft.content);
+		}
+		arena_finish(&arena);
+	}
+}
+
+static void
+length_is_bounded_in_characters_and_bytes(void **state)
+{
+	static const struct {
+		const char *character;
+		size_t n;
+		enum status status;
+	} cases[] = {
+		{"a", MESSAGE_CODE_POINTS_MAX, OK},
+		{"a", MESSAGE_CODE_POINTS_MAX + 1, ERR_INVALID},
+		{"\xf0\x9f\x90\xa6", MESSAGE_CODE_POINTS_MAX, OK}, /* 16,000 bytes */
+		{"\xf0\x9f\x90\xa6", MESSAGE_CODE_POINTS_MAX + 1, ERR_INVALID},
+		{"a", MESSAGE_BYTES_MAX + 1, ERR_INVALID},
+		{"\xf0\x9f\x90", 1, ERR_INVALID},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		size_t len = strlen(cases[i].character);
+		char *content = calloc(cases[i].n + 1, len);
+		struct message_draft draft = {.sender_id = ADA, .content = content};
+
+		for (size_t j = 0; j < cases[i].n; j++)
+			memcpy(content + j * len, cases[i].character, len);
+		assert_int_equal(message_draft_check(&draft, NULL), cases[i].status);
+		free(content);
+	}
+}
+
+static void
+ids_are_lower_case_and_kept(void **state)
+{
+	struct message_draft draft = {
+		.id = "01890000-0000-7000-8000-00000000000D",
+		.sender_id = ADA,
+		.conversation_id = "01890000-0000-7000-8000-00000000000C",
+		.content = "hi",
+	};
+
+	(void)state;
+	assert_int_equal(message_draft_check(&draft, NULL), OK);
+	assert_string_equal(draft.id, WORD);
+	assert_string_equal(draft.conversation_id, TALK);
+	assert_string_equal(draft.recipient_id, "");
+	assert_int_equal(message_draft_check(&draft, NULL), OK); /* a second check changes nothing */
+	assert_string_equal(draft.id, WORD);
+}
+
+static void
+digest_is_over_sender_content_and_reply(void **state)
+{
+	static const struct {
+		struct message_draft draft;
+		bool same;
+	} cases[] = {
+		{{.sender_id = ADA, .content = "hi"}, true},
+		{{.sender_id = ADA, .content = "hi", .id = WORD, .conversation_id = TALK}, true},
+		{{.sender_id = BOB, .content = "hi"}, false},
+		{{.sender_id = ADA, .content = "ho"}, false},
+		{{.sender_id = ADA, .content = "hi", .reply_to_id = WORD}, false},
+	};
+	struct message_draft first = {.sender_id = ADA, .content = "hi"};
+
+	(void)state;
+	assert_int_equal(message_draft_check(&first, NULL), OK);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct message_draft draft = cases[i].draft;
+
+		assert_int_equal(message_draft_check(&draft, NULL), OK);
+		assert_int_equal(strcmp(first.digest, draft.digest) == 0, cases[i].same);
+	}
+}
+
+static void
+messages_are_shown(void **state)
+{
+	struct message message = {
+		.id = WORD,
+		.conversation_id = TALK,
+		.seq = 3,
+		.rev = 9007199254740991,
+		.sender_id = ADA,
+		.recipient_id = BOB,
+		.content = "<b>\n\"hi\"",
+		.digest = "secret",
+		.timestamp_ms = 1500,
+	};
+	char *text = json_to_text(message_to_json(&message), NULL);
+
+	(void)state;
+	assert_string_equal(text,
+			    "{\"id\":\"" WORD "\",\"conversation_id\":\"" TALK "\",\"seq\":3,\"rev\":9007199254740991,"
+			    "\"sender_id\":\"" ADA "\",\"recipient_id\":\"" BOB "\",\"content\":\"<b>\\n\\\"hi\\\"\","
+			    "\"timestamp\":\"1970-01-01T00:00:01.500Z\",\"edited_at\":null,\"deleted\":false,"
+			    "\"reply_to_id\":null,\"reactions\":[]}");
+	free(text);
+
+	message.recipient_id[0] = '\0';
+	message.edited_at_ms = 1600;
+	message.deleted_at_ms = 1700;
+	memcpy(message.reply_to_id, BOB, ID_SIZE);
+	text = json_to_text(message_to_json(&message), NULL);
+	assert_string_equal(text,
+			    "{\"id\":\"" WORD "\",\"conversation_id\":\"" TALK "\",\"seq\":3,\"rev\":9007199254740991,"
+			    "\"sender_id\":\"" ADA "\",\"recipient_id\":null,\"content\":null,"
+			    "\"timestamp\":\"1970-01-01T00:00:01.500Z\",\"edited_at\":\"1970-01-01T00:00:01.600Z\","
+			    "\"deleted\":true,\"reply_to_id\":\"" BOB "\",\"reactions\":[]}");
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(drafts_are_read),
+		cmocka_unit_test(length_is_bounded_in_characters_and_bytes),
+		cmocka_unit_test(ids_are_lower_case_and_kept),
+		cmocka_unit_test(digest_is_over_sender_content_and_reply),
+		cmocka_unit_test(messages_are_shown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* Sessions: who may call, rotation of the refresh token, revocation. */
+#include "support/chat.h"
+
+#include "store/sessions.h"
+
+static struct login_session
+make_session(struct test_database *test, const char *user_id, const char *refresh_hash)
+{
+	struct login_session session = {
+		.user_agent = "curl",
+		.address = "127.0.0.1",
+		.created_at_ms = CHAT_NOW_MS,
+		.last_used_at_ms = CHAT_NOW_MS,
+		.expires_at_ms = CHAT_NOW_MS + 1000,
+	};
+
+	id_make(session.id);
+	memcpy(session.user_id, user_id, ID_SIZE);
+	snprintf(session.family_hash, sizeof session.family_hash, "family of %s", refresh_hash);
+	snprintf(session.refresh_hash, sizeof session.refresh_hash, "%s", refresh_hash);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, sessions_insert(test->db, &session));
+	check_ok(test, db_commit(test->db, NULL));
+	return session;
+}
+
+static void
+who_may_call(void **state)
+{
+	struct test_database *test = *state;
+	char anna[ID_SIZE], bert[ID_SIZE];
+	struct login_session session;
+	struct caller caller;
+	struct fault fault = {0};
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "bert", bert);
+	session = make_session(test, bert, "hash");
+	check_ok(test, sessions_check(test->db, session.id, bert, CHAT_NOW_MS, &caller, NULL));
+	assert_string_equal(caller.user_id, bert);
+	assert_string_equal(caller.session_id, session.id);
+	assert_string_equal(caller.role, "member");
+
+	check_status(sessions_check(test->db, session.id, anna, CHAT_NOW_MS, &caller, &fault), ERR_UNAUTHORIZED);
+	assert_string_equal(fault.code, "session_ended");
+	check_status(sessions_check(test->db, "no such session", bert, CHAT_NOW_MS, &caller, &fault), ERR_UNAUTHORIZED);
+	check_ok(test, sessions_check(test->db, session.id, bert, session.expires_at_ms - 1, &caller, &fault));
+	check_status(sessions_check(test->db, session.id, bert, session.expires_at_ms, &caller, &fault),
+		     ERR_UNAUTHORIZED);
+}
+
+static void
+what_ends_a_session(void **state)
+{
+	struct test_database *test = *state;
+	static const struct {
+		const char *end, *undo;
+	} cases[] = {
+		{"UPDATE users SET disabled_at = 1 WHERE id = $1", "UPDATE users SET disabled_at = NULL WHERE id = $1"},
+		{"UPDATE users SET deleted_at = 1 WHERE id = $1", "UPDATE users SET deleted_at = NULL WHERE id = $1"},
+		{"UPDATE sessions SET revoked_at = 1 WHERE user_id = $1",
+		 "UPDATE sessions SET revoked_at = NULL WHERE user_id = $1"},
+	};
+	char anna[ID_SIZE];
+	struct login_session session;
+	struct caller caller;
+
+	chat_make_user(test, "anna", anna);
+	session = make_session(test, anna, "hash");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		check_ok(test, sessions_check(test->db, session.id, anna, CHAT_NOW_MS, &caller, NULL));
+		assert_string_equal(caller.role, "admin");
+		chat_change(test, cases[i].end, anna, NULL);
+		check_status(sessions_check(test->db, session.id, anna, CHAT_NOW_MS, &caller, NULL), ERR_UNAUTHORIZED);
+		chat_change(test, cases[i].undo, anna, NULL);
+	}
+}
+
+static void
+a_session_is_found_by_the_family_of_its_tokens(void **state)
+{
+	struct test_database *test = *state;
+	struct login_session session, found;
+	char anna[ID_SIZE];
+
+	chat_make_user(test, "anna", anna);
+	session = make_session(test, anna, "one");
+	make_session(test, anna, "another device");
+	check_ok(test, sessions_get_by_family(test->db, &test->arena, "family of one", &found));
+	assert_string_equal(found.id, session.id);
+	assert_string_equal(found.user_id, anna);
+	assert_string_equal(found.user_agent, "curl");
+	assert_string_equal(found.address, "127.0.0.1");
+	assert_string_equal(found.previous_hash, "");
+	assert_int_equal(found.expires_at_ms, session.expires_at_ms);
+	assert_int_equal(found.rotated_at_ms, 0);
+
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, sessions_rotate(test->db, session.id, "two", "one", CHAT_NOW_MS + 5));
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, sessions_get_by_family(test->db, &test->arena, "family of one", &found));
+	assert_string_equal(found.refresh_hash, "two");
+	assert_string_equal(found.previous_hash, "one");
+	assert_int_equal(found.rotated_at_ms, CHAT_NOW_MS + 5);
+	assert_int_equal(found.last_used_at_ms, CHAT_NOW_MS + 5);
+	check_status(sessions_get_by_family(test->db, &test->arena, "family of two", &found), ERR_NOT_FOUND);
+}
+
+static void
+revoking_happens_once(void **state)
+{
+	struct test_database *test = *state;
+	struct login_session session, found;
+	char anna[ID_SIZE], bert[ID_SIZE];
+	bool changed;
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "bert", bert);
+	session = make_session(test, anna, "one");
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, sessions_revoke(test->db, session.id, bert, 7, CHAT_NOW_MS, &changed));
+	assert_false(changed); /* not theirs */
+	check_ok(test, sessions_revoke(test->db, session.id, anna, 7, CHAT_NOW_MS, &changed));
+	assert_true(changed);
+	check_ok(test, sessions_revoke(test->db, session.id, anna, 8, CHAT_NOW_MS + 1, &changed));
+	assert_false(changed);
+	check_status(sessions_rotate(test->db, session.id, "two", "one", CHAT_NOW_MS), ERR_NOT_FOUND);
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, sessions_get_by_family(test->db, &test->arena, "family of one", &found));
+	assert_int_equal(found.user_rev, 7);
+	assert_int_equal(found.revoked_at_ms, CHAT_NOW_MS);
+}
+
+static void
+a_family_is_unique(void **state)
+{
+	struct test_database *test = *state;
+	struct login_session again;
+	char anna[ID_SIZE];
+
+	chat_make_user(test, "anna", anna);
+	again = make_session(test, anna, "one");
+	id_make(again.id);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_status(sessions_insert(test->db, &again), ERR_CONFLICT);
+	db_rollback(test->db);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_DATABASE(who_may_call),
+		WITH_DATABASE(what_ends_a_session),
+		WITH_DATABASE(a_session_is_found_by_the_family_of_its_tokens),
+		WITH_DATABASE(revoking_happens_once),
+		WITH_DATABASE(a_family_is_unique),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
