@@ -1,0 +1,405 @@
+/* How a socket begins (ARCHITECTURE.md, "Hello"): subscribe, attach with frames held back, read where the streams stand in one statement, let go what is above that. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "hub_state.h"
+#include "metrics.h"
+#include "store/changes.h"
+#include "store/conversations.h"
+#include "store/meta.h"
+
+struct hello_job {
+	struct storage_job job;
+	struct hub *hub;
+	uint64_t number;
+	char user_id[ID_SIZE];
+	struct hub_request request; /* borrowed strings are copies in the job's arena */
+	/* results */
+	char epoch[EVENT_EPOCH_SIZE];
+	int64_t me;
+	struct head *heads;
+	size_t n_heads;
+	struct stream_head *gone; /* what the client knows and is not in any more */
+	size_t n_gone;
+	struct person_changes missed; /* of the person's stream; n_memberships may be 0 */
+	bool has_missed;
+};
+
+static void hello_read(struct hub *hub, struct hub_socket *socket);
+
+void
+hello_request_free(struct hub_request *request)
+{
+	free((char *)request->epoch);
+	free((struct hub_known *)request->known);
+	*request = (struct hub_request){0};
+}
+
+void
+hello_end(struct hub *hub, struct hub_socket *socket)
+{
+	if (!socket->greeting_prev)
+		return;
+	DL_DELETE2(hub->greeting, socket, greeting_prev, greeting_next);
+	socket->greeting_prev = NULL;
+	hello_request_free(&socket->request);
+}
+
+/* Attaches with deliveries held back and, when the bus has not confirmed the stream yet, counts it. */
+static struct attachment *
+attach_holding(struct hub *hub, struct hub_socket *socket, const char *channel, int64_t member_rev)
+{
+	struct attachment *attachment = attachment_create(hub, socket, channel, member_rev);
+
+	if (!attachment->stream->confirmed) {
+		attachment->awaited = true;
+		socket->n_unconfirmed++;
+	}
+	return attachment;
+}
+
+/* Reads as soon as the bus has confirmed everything, or after HUB_CONFIRM_MS, or at once without a bus. */
+static void
+wait_for_bus(struct hub *hub, struct hub_socket *socket)
+{
+	if (!hub->connected || socket->n_unconfirmed == 0)
+		hello_read(hub, socket);
+	else
+		socket->read_at_ms = clock_monotonic_ms() + HUB_CONFIRM_MS;
+}
+
+void
+hello_begin(struct hub *hub, struct hub_socket *socket)
+{
+	char channel[EVENT_CHANNEL_SIZE];
+	const char *channels[1] = {channel};
+
+	DL_APPEND2(hub->greeting, socket, greeting_prev, greeting_next);
+	hub_channel('u', socket->user_id, channel);
+	if (!attach_holding(hub, socket, channel, 0)->stream->confirmed)
+		subscriber_add(hub->subscriber, channels, 1);
+	wait_for_bus(hub, socket);
+}
+
+/* Reading. */
+
+static bool
+has_head(const struct hello_job *hello, const char *conversation_id)
+{
+	for (size_t i = 0; i < hello->n_heads; i++) {
+		if (strcmp(hello->heads[i].conversation_id, conversation_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the client knows and is not in. One that does not exist is gone as of what the client knows of it. */
+static enum status
+read_gone(struct hello_job *hello, struct db *db)
+{
+	struct arena *arena = &hello->job.arena;
+	size_t n_known = hello->request.n_known, n_found;
+	const char **channels = arena_alloc(arena, n_known * sizeof *channels);
+	struct stream_head *found;
+
+	hello->gone = arena_alloc(arena, n_known * sizeof *hello->gone);
+	for (size_t i = 0; i < n_known; i++) {
+		const struct hub_known *known = &hello->request.known[i];
+		struct stream_head *gone = &hello->gone[hello->n_gone];
+
+		if (has_head(hello, known->conversation_id))
+			continue;
+		hub_channel('c', known->conversation_id, gone->channel);
+		gone->last_rev = known->rev;
+		channels[hello->n_gone++] = gone->channel;
+	}
+	TRY(conversations_heads_of(db, arena, channels, hello->n_gone, &found, &n_found));
+	for (size_t i = 0; i < n_found; i++) {
+		for (size_t k = 0; k < hello->n_gone; k++) {
+			if (strcmp(hello->gone[k].channel, found[i].channel) == 0)
+				hello->gone[k].last_rev = found[i].last_rev;
+		}
+	}
+	return OK;
+}
+
+static enum status
+hello_work(struct hello_job *hello, struct db *db)
+{
+	struct arena *arena = &hello->job.arena;
+	int64_t me = hello->request.me;
+	bool unknown;
+
+	TRY(db_begin(db, DB_READ));
+	TRY(meta_epoch(db, hello->epoch));
+	TRY(conversations_heads(db, arena, hello->user_id, &hello->me, &hello->heads, &hello->n_heads));
+	if (hello->request.n_known)
+		TRY(read_gone(hello, db));
+	if (me >= 0 && me < hello->me) {
+		TRY(changes_of_person(db, arena, hello->user_id, me, HUB_REPAIR_ROWS_MAX, &hello->missed));
+		hello->has_missed = true;
+	}
+	return db_commit(db, &unknown);
+}
+
+static void
+on_work(struct storage_job *job, struct db *db)
+{
+	job->status = hello_work((struct hello_job *)job, db);
+}
+
+/* Hello, once everything is read. */
+
+static void
+send_gap(struct hub_socket *socket, const char *channel, int64_t known_rev, int64_t last_rev)
+{
+	struct frame *frame = frame_gap(hub_conversation_id(channel), known_rev, last_rev, 0, known_rev > last_rev);
+
+	session_send_control(socket->session,
+			     frame); /* the lane that never drops: a reset must not become a plain marker */
+	frame_unref(frame);
+	metrics_add(METRIC_GAPS, 1);
+}
+
+static void
+tell_conversations(struct hub_socket *socket, const struct hello_job *hello, bool complete)
+{
+	char channel[EVENT_CHANNEL_SIZE];
+
+	for (size_t i = 0; i < hello->n_gone; i++) {
+		struct frame *frame =
+			frame_removed(hub_conversation_id(hello->gone[i].channel), hello->gone[i].last_rev);
+
+		session_send_durable(socket->session, frame, hello->gone[i].channel, hello->gone[i].last_rev);
+		frame_unref(frame);
+	}
+	for (size_t i = 0; i < hello->n_heads; i++) {
+		const struct head *head = &hello->heads[i];
+		int64_t known_rev = GAP_KNOWN_NOTHING;
+
+		for (size_t k = 0; k < socket->request.n_known; k++) {
+			if (strcmp(socket->request.known[k].conversation_id, head->conversation_id) == 0)
+				known_rev = socket->request.known[k].rev;
+		}
+		hub_channel('c', head->conversation_id, channel);
+		if (known_rev != head->last_rev && (known_rev != GAP_KNOWN_NOTHING || complete))
+			send_gap(socket, channel, known_rev, head->last_rev);
+	}
+}
+
+static void
+tell_person(struct hub_socket *socket, const struct hello_job *hello)
+{
+	char channel[EVENT_CHANNEL_SIZE];
+
+	hub_channel('u', socket->user_id, channel);
+	if (socket->request.me > hello->me || (hello->has_missed && hello->missed.has_more)) {
+		send_gap(socket, channel, socket->request.me, hello->me);
+	} else if (hello->has_missed) {
+		struct delivery *delivery = delivery_from_person_changes(&hello->missed);
+
+		session_send_durable(socket->session, delivery->frame, channel, delivery->rev);
+		delivery_unref(delivery);
+	}
+}
+
+/* The hello reply, then what the client missed while it was away. */
+static void
+greet(struct hub *hub, struct hub_socket *socket, const struct hello_job *hello)
+{
+	const struct hub_request *request = &socket->request;
+	bool same_epoch = !request->epoch || strcmp(request->epoch, hello->epoch) == 0;
+	bool complete = request->known_count <= (int64_t)request->n_known;
+	struct session_hello answer = {
+		.epoch = hello->epoch,
+		.me = hello->me,
+		.mode = hub_mode(hub),
+		.sync_required = !same_epoch || !complete,
+	};
+
+	session_greet(socket->session, &answer);
+	socket->greeted = true;
+	if (!same_epoch)
+		return;
+	if (request->has_known)
+		tell_conversations(socket, hello, complete);
+	if (request->me >= 0)
+		tell_person(socket, hello);
+}
+
+/* Attaches what is new among the memberships and detaches what is gone; false when something was new: it has to be
+ * subscribed, and all be read again. */
+static bool
+follow_memberships(struct hub *hub, struct hub_socket *socket, const struct hello_job *hello)
+{
+	const char **channels = calloc(hello->n_heads + 1, sizeof *channels);
+	struct attachment *attachment, *next;
+	size_t n_new = 0, n_attached = 0;
+	char channel[EVENT_CHANNEL_SIZE];
+
+	if (!channels)
+		abort();
+	for (size_t i = 0; i < hello->n_heads; i++) {
+		hub_channel('c', hello->heads[i].conversation_id, channel);
+		attachment = attachment_find(socket, channel);
+		if (attachment) {
+			n_attached++;
+			continue;
+		}
+		attachment = attach_holding(hub, socket, channel, hello->heads[i].member_rev);
+		n_attached++;
+		if (!attachment->stream->confirmed)
+			channels[n_new] = attachment->stream->channel;
+		n_new++;
+	}
+	for (size_t i = 0; i < n_new; i++) { /* only what the bus does not have yet */
+		if (channels[i])
+			subscriber_add(hub->subscriber, &channels[i], 1);
+	}
+	free(channels);
+	DL_FOREACH_SAFE2(socket->attachments, attachment, next, socket_next)
+	{
+		const char *id = hub_conversation_id(attachment->stream->channel);
+
+		if (id && !has_head(hello, id))
+			attachment_destroy(hub, attachment);
+	}
+	return n_new == 0;
+}
+
+static int64_t
+head_of(const struct hello_job *hello, const char *channel)
+{
+	for (size_t i = 0; i < hello->n_heads; i++) {
+		if (strcmp(hello->heads[i].conversation_id, channel + 2) == 0)
+			return hello->heads[i].last_rev;
+	}
+	return hello->me;
+}
+
+static bool
+all_reach(const struct hub_socket *socket, const struct hello_job *hello)
+{
+	const struct attachment *attachment;
+
+	DL_FOREACH2(socket->attachments, attachment, socket_next)
+	{
+		if (!attachment_reaches(attachment, head_of(hello, attachment->stream->channel)))
+			return false;
+	}
+	return true;
+}
+
+static void
+finish_hello(struct hub *hub, struct hub_socket *socket, const struct hello_job *hello)
+{
+	uint64_t number = socket->number;
+	struct attachment *attachment;
+	struct stream *stream;
+	char channel[EVENT_CHANNEL_SIZE];
+
+	greet(hub, socket, hello);
+	if (!hub_socket_find(hub, number))
+		return;
+	hello_end(hub, socket);
+	DL_FOREACH2(socket->attachments, attachment, socket_next)
+	{
+		hub_head_read(hub, attachment->stream, head_of(hello, attachment->stream->channel));
+	}
+	hub_channel('u', hello->user_id, channel);
+	for (size_t i = 0; i <= hello->n_heads; i++) {
+		if (i > 0)
+			hub_channel('c', hello->heads[i - 1].conversation_id, channel);
+		socket = hub_socket_find(hub, number); /* what is let go may close it */
+		attachment = socket ? attachment_find(socket, channel) : NULL;
+		if (attachment && attachment->holding && !attachment->join) {
+			if (i > 0 && hello->heads[i - 1].member_rev > attachment->member_rev)
+				attachment->member_rev = hello->heads[i - 1].member_rev;
+			attachment_release(hub, attachment, i > 0 ? hello->heads[i - 1].last_rev : hello->me);
+		}
+		stream = hub_stream(hub, channel);
+		if (stream)
+			hub_drain(hub, stream);
+	}
+}
+
+static void
+on_done(struct storage_job *job)
+{
+	struct hello_job *hello = (struct hello_job *)job;
+	struct hub *hub = hello->hub;
+	struct hub_socket *socket = hub_socket_find(hub, hello->number);
+
+	hub->jobs--;
+	if (socket && job->status == ERR_NOT_FOUND) {
+		session_close(socket->session, 4403, "revoked");
+	} else if (socket && job->status != OK) {
+		socket->read_at_ms = clock_monotonic_ms() + HUB_RETRY_MS;
+		socket->retrying = true;
+	} else if (socket && hub_epoch_seen(hub, hello->epoch)) {
+		if (!follow_memberships(hub, socket, hello))
+			wait_for_bus(hub, socket);
+		else if (!all_reach(socket, hello))
+			hello_read(hub, socket);
+		else
+			finish_hello(hub, socket, hello);
+	}
+	arena_finish(&job->arena);
+	free(hello);
+}
+
+static void
+hello_read(struct hub *hub, struct hub_socket *socket)
+{
+	struct hello_job *hello = calloc(1, sizeof *hello);
+	struct hub_request *request;
+
+	if (!hello)
+		abort();
+	request = &hello->request;
+	socket->read_at_ms = 0;
+	socket->retrying = false;
+	hello->job.work = on_work;
+	hello->job.done = on_done;
+	hello->hub = hub;
+	hello->number = socket->number;
+	memcpy(hello->user_id, socket->user_id, ID_SIZE);
+	request->me = socket->request.me;
+	request->n_known = socket->request.n_known;
+	if (request->n_known) /* the socket may be gone before the job is */
+		request->known = (struct hub_known *)arena_memdup(&hello->job.arena, socket->request.known,
+								  request->n_known * sizeof *request->known);
+	hub->jobs++;
+	storage_submit(hub->storage, &hello->job);
+}
+
+void
+hello_confirmed(struct hub *hub, struct stream *stream)
+{
+	struct attachment *attachment;
+
+	DL_FOREACH (stream->attachments, attachment) {
+		struct hub_socket *socket = attachment->socket;
+
+		if (!attachment->awaited)
+			continue;
+		attachment->awaited = false;
+		if (--socket->n_unconfirmed == 0 && socket->read_at_ms && !socket->retrying)
+			hello_read(hub, socket);
+	}
+	join_wake(hub, stream->channel, 0);
+}
+
+void
+hello_tick(struct hub *hub, int64_t now_ms)
+{
+	struct hub_socket *socket;
+
+	DL_FOREACH2(hub->greeting, socket, greeting_next)
+	{
+		if (socket->read_at_ms && now_ms >= socket->read_at_ms)
+			hello_read(hub, socket);
+	}
+	join_wake(hub, NULL, now_ms);
+}

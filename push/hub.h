@@ -1,0 +1,57 @@
+/* Who gets what: the streams that sockets of this process are attached to, the last revision delivered of each, and the rule
+ * that a missing revision is never passed over in silence.
+ *
+ * The hub is fed by subscriber (records of the bus) and heads (what the database says), asks storage for what it must read,
+ * and writes to sessions. Loop thread only. */
+#ifndef PUSH_HUB_H
+#define PUSH_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "base/status.h"
+#include "loop.h"
+#include "model/event.h"
+#include "storage.h"
+
+struct hub;
+struct hub_socket;
+struct session;
+
+struct hub_known {
+	char conversation_id[ID_SIZE];
+	int64_t rev;
+};
+
+/* What a client says it has, from its auth frame. Copied. */
+struct hub_request {
+	const char *epoch; /* NULL: none said */
+	int64_t me;        /* -1: none said */
+	const struct hub_known *known;
+	size_t n_known;
+	int64_t known_count; /* of all it holds; larger than n_known: it must sync */
+	bool has_known;
+};
+
+MUST_USE enum status hub_create(struct loop *loop, struct storage *storage, const char *redis_url, struct hub **ret_hub,
+				struct fault *ret_fault);
+
+/* Stops timers and frees the Redis connection (before the loop's handles are closed); then frees the rest. No socket may be
+ * left for hub_destroy. */
+void hub_stop(struct hub *hub);
+void hub_destroy(struct hub *hub);
+
+/* Starts the hello of an authenticated session: session_greet is called when its streams are read, then removed, gaps and
+ * what waited. Sockets of a user beyond `sockets_max` are refused: NULL. */
+struct hub_socket *hub_join(struct hub *hub, struct session *session, const char *user_id,
+			    const struct hub_request *request, int64_t sockets_max);
+
+/* Forgets the socket: called once by session when it closes. NULL is fine. */
+void hub_leave(struct hub *hub, struct hub_socket *socket);
+
+/* Whether records arrive ("normal") or the database is asked instead ("degraded"). */
+const char *hub_mode(const struct hub *hub);
+
+#endif

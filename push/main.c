@@ -1,0 +1,354 @@
+/* stonechat-push: the WebSocket daemon. Reads the settings, puts the parts together on one loop, and takes them apart again
+ * in the order that the libraries need. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "bus.h"
+#include "config.h"
+#include "db/migrate.h"
+#include "hub.h"
+#include "json.h"
+#include "log.h"
+#include "loop.h"
+#include "metrics_http.h"
+#include "pipeline/submit.h"
+#include "session.h"
+#include "storage.h"
+#include "store/meta.h"
+#include "token.h"
+#include "wheel.h"
+#include "ws.h"
+
+enum {
+	STORAGE_THREADS = 2,
+	DESCRIPTORS_MAX = 20000, /* the WebSocket library goes through a table of this size at each close */
+	DRAIN_MS = 1500,         /* for close frames to be answered */
+	DRAIN_LOOK_MS = 20,
+	PROBE_AGAIN_MS = 1000,
+};
+
+struct app {
+	struct config config;
+	struct token_key token_key;
+	char node[128];
+	struct bus *bus;
+	struct writer *writer;
+	struct db_keeper *keeper;
+	struct pipeline *pipeline;
+	struct loop *loop;
+	struct storage *storage;
+	struct wheel *wheel;
+	struct hub *hub;
+	struct session_server *sessions;
+	struct ws_handlers handlers;
+	struct ws *ws;
+	struct metrics_http *metrics;
+	uv_signal_t on_term, on_int;
+	uv_timer_t drain, probe_again;
+	int64_t drain_until_ms;
+	bool draining;
+};
+
+/* Readiness: the storage has answered once. */
+
+struct probe {
+	struct storage_job job;
+	struct app *app;
+};
+
+static void
+probe_work(struct storage_job *job, struct db *db)
+{
+	char epoch[EVENT_EPOCH_SIZE];
+
+	job->status = meta_epoch(db, epoch);
+}
+
+static void submit_probe(uv_timer_t *timer);
+
+static void
+probe_done(struct storage_job *job)
+{
+	struct app *app = ((struct probe *)job)->app;
+
+	if (job->status == OK && !app->draining)
+		ws_set_ready(app->ws, true);
+	else if (!app->draining)
+		uv_timer_start(&app->probe_again, submit_probe, PROBE_AGAIN_MS, 0);
+	arena_finish(&job->arena);
+	free(job);
+}
+
+static void
+submit_probe(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+	struct probe *probe = calloc(1, sizeof *probe);
+
+	if (probe == NULL)
+		abort();
+	probe->app = app;
+	probe->job.work = probe_work;
+	probe->job.done = probe_done;
+	storage_submit(app->storage, &probe->job);
+}
+
+/* End. */
+
+static void
+on_drain(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+
+	if (ws_n_open(app->ws) == 0 || clock_monotonic_ms() >= app->drain_until_ms)
+		loop_stop(app->loop);
+}
+
+static void
+on_signal(uv_signal_t *handle, int number)
+{
+	struct app *app = handle->data;
+
+	if (app->draining)
+		return;
+	app->draining = true;
+	ws_set_ready(app->ws, false);
+	log_info("draining", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
+		 LOG_I("sockets", ws_n_open(app->ws)));
+	ws_stop_listening(app->ws);
+	session_server_close_all(app->sessions, WS_DRAINING, "draining");
+	app->drain_until_ms = clock_monotonic_ms() + DRAIN_MS;
+	uv_timer_start(&app->drain, on_drain, 0, DRAIN_LOOK_MS);
+}
+
+static void
+close_own_handles(struct app *app)
+{
+	uv_close((uv_handle_t *)&app->on_term, NULL);
+	uv_close((uv_handle_t *)&app->on_int, NULL);
+	uv_close((uv_handle_t *)&app->drain, NULL);
+	uv_close((uv_handle_t *)&app->probe_again, NULL);
+}
+
+/* Redis before the loop's handles, those before the WebSocket library: another order hangs or leaks. Of threads, those that
+ * post to the loop end before it closes. */
+static void
+take_apart(struct app *app)
+{
+	metrics_http_stop(app->metrics);
+	hub_stop(app->hub);
+	writer_destroy(app->writer);
+	pipeline_destroy(app->pipeline);
+	storage_stop(app->storage);
+	db_keeper_stop(app->keeper);
+	bus_destroy(app->bus);
+
+	close_own_handles(app);
+	wheel_close_handles(app->wheel);
+	ws_close_handles(app->ws);
+	loop_close_handles(app->loop);
+	ws_destroy(app->ws);
+	session_server_destroy(app->sessions);
+	hub_destroy(app->hub);
+	storage_destroy(app->storage);
+	wheel_destroy(app->wheel);
+	loop_destroy(app->loop);
+}
+
+/* Beginning. */
+
+static void
+limit_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("descriptor_limit", LOG_S("reason", strerror(errno)));
+}
+
+static enum status
+check_schema(const char *database_url, struct fault *ret_fault)
+{
+	struct db *db;
+	enum status status;
+
+	TRY(db_open(database_url, DB_ACCESS_READ, &db, ret_fault));
+	status = migrate_check(db, ret_fault);
+	db_close(db);
+	return status;
+}
+
+static void
+name_node(struct app *app)
+{
+	char id[ID_SIZE];
+
+	id_make(id);
+	snprintf(app->node, sizeof app->node, "%.64s-%s", app->config.push_node, id + ID_LEN - 12);
+}
+
+/* What writes: none of it needs the loop. */
+static enum status
+start_writing(struct app *app, struct fault *ret_fault)
+{
+	const struct config *config = &app->config;
+
+	TRY(token_key_load(config->data, &app->token_key, ret_fault));
+	TRY(check_schema(config->database_url, ret_fault));
+	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
+	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
+	TRY(db_keeper_start(config->database_url, &app->keeper, ret_fault));
+	return pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault);
+}
+
+/* Each process takes the first port of the range that is free. */
+static enum status
+start_metrics(struct app *app, struct fault *ret_fault)
+{
+	enum status status = ERR_UNAVAILABLE;
+
+	for (int64_t n = 0; n < app->config.push_processes && status != OK; n++)
+		status = metrics_http_start(app->config.metrics_port + 1 + n, &app->metrics, ret_fault);
+	return status;
+}
+
+static void
+init_own_handles(struct app *app)
+{
+	uv_loop_t *uv = loop_uv(app->loop);
+
+	uv_signal_init(uv, &app->on_term);
+	uv_signal_init(uv, &app->on_int);
+	uv_timer_init(uv, &app->drain);
+	uv_timer_init(uv, &app->probe_again);
+	app->on_term.data = app->on_int.data = app->drain.data = app->probe_again.data = app;
+	uv_signal_start(&app->on_term, on_signal, SIGTERM);
+	uv_signal_start(&app->on_int, on_signal, SIGINT);
+}
+
+static void
+make_sessions(struct app *app)
+{
+	const struct config *config = &app->config;
+	const struct session_server_options options = {
+		.loop = app->loop,
+		.storage = app->storage,
+		.hub = app->hub,
+		.pipeline = app->pipeline,
+		.wheel = app->wheel,
+		.token_key = &app->token_key,
+		.node = app->node,
+		.frame_bytes = (size_t)config->limits_frame_bytes,
+		.rate = {config->limits_frames_per_second, config->limits_frames_burst},
+		.auth_ms = config->limits_auth_ms,
+		.heartbeat_ms = config->limits_heartbeat_ms,
+		.sockets_per_user = config->limits_sockets_per_user,
+	};
+
+	app->sessions = session_server_create(&options);
+	session_server_handlers(&app->handlers);
+}
+
+static enum status
+start_serving(struct app *app, struct fault *ret_fault)
+{
+	const struct config *config = &app->config;
+	const struct ws_options options = {
+		.loop = loop_uv(app->loop),
+		.bind = config->push_bind,
+		.port = (int)config->push_port,
+		.share_port = config->push_processes > 1,
+		.frame_bytes = (size_t)config->limits_frame_bytes,
+		.public_origins = (const char *const *)config->public_origins,
+		.handlers = &app->handlers,
+		.context = app->sessions,
+	};
+
+	app->ws = ws_create(&options);
+	TRY(ws_start(app->ws, ret_fault));
+	return start_metrics(app, ret_fault);
+}
+
+static enum status
+start(struct app *app, struct fault *ret_fault)
+{
+	const struct config *config = &app->config;
+
+	name_node(app);
+	limit_descriptors();
+	TRY(start_writing(app, ret_fault));
+	TRY(loop_create(&app->loop));
+	init_own_handles(app);
+	app->wheel = wheel_create(loop_uv(app->loop));
+	TRY(storage_create(config->database_url, STORAGE_THREADS, app->loop, &app->storage, ret_fault));
+	TRY(hub_create(app->loop, app->storage, config->redis_url, &app->hub, ret_fault));
+	make_sessions(app);
+	TRY(start_serving(app, ret_fault));
+	submit_probe(&app->probe_again);
+	return OK;
+}
+
+static int
+print_help(void)
+{
+	puts("stonechat-push: the WebSocket daemon of Stonechat.\n\n"
+	     "Usage: stonechat-push [--config FILE] [--<setting>=value ...]\n");
+	config_print_help(stdout);
+	return 0;
+}
+
+static bool
+wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum status
+read_settings(struct config *config, int argc, char **argv, struct fault *ret_fault)
+{
+	int rest = argc;
+
+	TRY(config_load(config, argc, argv, &rest, ret_fault));
+	if (rest < argc)
+		return fault_set(ret_fault, ERR_INVALID, "unknown_argument", NULL, "%s is no setting; see --help.",
+				 argv[rest]);
+	if (!log_init("stonechat-push", config->log_level))
+		return fault_set(ret_fault, ERR_INVALID, "log_level", NULL, "log.level is debug, info, warn or error.");
+	return OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct app app;
+	struct fault fault = {0};
+
+	if (wants_help(argc, argv))
+		return print_help();
+	(void)log_init("stonechat-push", "info");
+	signal(SIGPIPE, SIG_IGN);
+	json_init();
+	if (read_settings(&app.config, argc, argv, &fault) != OK || start(&app, &fault) != OK) {
+		log_error("cannot_start", LOG_S("reason", fault.detail));
+		return 1;
+	}
+	log_info("ready", LOG_S("bind", app.config.push_bind), LOG_I("port", app.config.push_port),
+		 LOG_S("node", app.node));
+	loop_run(app.loop);
+	take_apart(&app);
+	config_finish(&app.config);
+	log_info("ended", LOG_S("reason", "signal"));
+	return 0;
+}

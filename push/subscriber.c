@@ -1,0 +1,219 @@
+/* hiredis on the loop. A subscribed hiredis 0.14 context must never carry another command, and is freed under us when the
+ * connection ends: every use asks for the pointer first. */
+#include "subscriber.h"
+
+#include <hiredis/adapters/libuv.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "bus.h"
+#include "log.h"
+
+struct subscriber {
+	struct arena arena; /* the address */
+	struct loop *loop;
+	const char *path, *host;
+	int port;
+	struct subscriber_events events;
+	void *context;
+	char heartbeat[ID_SIZE + 2];             /* n:<random> */
+	redisAsyncContext *listening, *commands; /* NULL: not connected */
+	uv_timer_t tick;
+	int64_t heard_ms; /* when a heartbeat came back */
+	bool up, stopping;
+};
+
+static void on_message(redisAsyncContext *redis, void *reply, void *data);
+
+static void
+lost(struct subscriber *subscriber, const char *reason)
+{
+	redisAsyncContext *listening = subscriber->listening, *commands = subscriber->commands;
+	bool was_up = subscriber->up;
+
+	subscriber->listening = subscriber->commands = NULL;
+	subscriber->up = false;
+	if (listening)
+		redisAsyncFree(listening);
+	if (commands)
+		redisAsyncFree(commands);
+	if (was_up && !subscriber->stopping)
+		subscriber->events.down(subscriber->context, reason);
+}
+
+static void
+on_disconnect(const redisAsyncContext *redis, int status)
+{
+	struct subscriber *subscriber = redis->data;
+
+	(void)status;
+	if (redis == subscriber->listening)
+		subscriber->listening = NULL; /* hiredis frees it after this callback */
+	else if (redis == subscriber->commands)
+		subscriber->commands = NULL;
+	else
+		return; /* one that we are freeing ourselves */
+	lost(subscriber, "redis closed the connection");
+}
+
+static void
+on_connect(const redisAsyncContext *redis, int status)
+{
+	struct subscriber *subscriber = redis->data;
+
+	if (status == REDIS_OK)
+		return;
+	if (redis == subscriber->listening)
+		subscriber->listening = NULL;
+	else if (redis == subscriber->commands)
+		subscriber->commands = NULL;
+}
+
+static redisAsyncContext *
+open_connection(struct subscriber *subscriber)
+{
+	redisAsyncContext *redis = subscriber->path ? redisAsyncConnectUnix(subscriber->path)
+						    : redisAsyncConnect(subscriber->host, subscriber->port);
+
+	if (!redis || redis->err) {
+		if (redis)
+			redisAsyncFree(redis);
+		return NULL;
+	}
+	redis->data = subscriber;
+	if (redisLibuvAttach(redis, loop_uv(subscriber->loop)) != REDIS_OK) {
+		redisAsyncFree(redis);
+		return NULL;
+	}
+	redisAsyncSetConnectCallback(redis, on_connect);
+	redisAsyncSetDisconnectCallback(redis, on_disconnect);
+	return redis;
+}
+
+static void
+connect_both(struct subscriber *subscriber)
+{
+	subscriber->listening = open_connection(subscriber);
+	subscriber->commands = subscriber->listening ? open_connection(subscriber) : NULL;
+	if (!subscriber->commands) {
+		lost(subscriber, "redis cannot be reached");
+		return;
+	}
+	subscriber->heard_ms = clock_monotonic_ms();
+	redisAsyncCommand(subscriber->listening, on_message, NULL, "SUBSCRIBE %s", subscriber->heartbeat);
+}
+
+static void
+on_tick(uv_timer_t *timer)
+{
+	struct subscriber *subscriber = timer->data;
+
+	if (subscriber->listening && clock_monotonic_ms() - subscriber->heard_ms > SUBSCRIBER_SILENCE_MS)
+		lost(subscriber, "redis does not answer");
+	if (!subscriber->listening || !subscriber->commands) {
+		lost(subscriber, "redis closed the connection");
+		connect_both(subscriber);
+	} else {
+		redisAsyncCommand(subscriber->commands, NULL, NULL, "PUBLISH %s -", subscriber->heartbeat);
+	}
+}
+
+/* ["subscribe", channel, count] | ["unsubscribe", channel, count] | ["message", channel, bytes] */
+static void
+on_message(redisAsyncContext *redis, void *data, void *unused)
+{
+	struct subscriber *subscriber = redis->data;
+	const redisReply *reply = data, *kind, *channel, *payload;
+
+	(void)unused;
+	if (!reply || redis != subscriber->listening || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return;
+	kind = reply->element[0];
+	channel = reply->element[1];
+	payload = reply->element[2];
+	if (kind->type != REDIS_REPLY_STRING || channel->type != REDIS_REPLY_STRING)
+		return;
+	if (strcmp(channel->str, subscriber->heartbeat) == 0) {
+		subscriber->heard_ms = clock_monotonic_ms();
+		if (!subscriber->up) {
+			subscriber->up = true;
+			subscriber->events.up(subscriber->context);
+		}
+	} else if (strcmp(kind->str, "message") == 0 && payload->type == REDIS_REPLY_STRING) {
+		subscriber->events.record(subscriber->context, channel->str, payload->str, payload->len);
+	} else if (strcmp(kind->str, "subscribe") == 0) {
+		subscriber->events.confirmed(subscriber->context, channel->str);
+	}
+}
+
+enum status
+subscriber_create(struct loop *loop, const char *redis_url, const struct subscriber_events *events, void *context,
+		  struct subscriber **ret_subscriber, struct fault *ret_fault)
+{
+	struct subscriber *subscriber = calloc(1, sizeof *subscriber);
+	enum status status;
+
+	if (!subscriber)
+		abort();
+	status = bus_parse_url(redis_url, &subscriber->arena, &subscriber->path, &subscriber->host, &subscriber->port,
+			       ret_fault);
+	if (status != OK) {
+		arena_finish(&subscriber->arena);
+		free(subscriber);
+		return status;
+	}
+	subscriber->loop = loop;
+	subscriber->events = *events;
+	subscriber->context = context;
+	memcpy(subscriber->heartbeat, "n:", 2);
+	id_make(subscriber->heartbeat + 2);
+	uv_timer_init(loop_uv(loop), &subscriber->tick);
+	subscriber->tick.data = subscriber;
+	uv_timer_start(&subscriber->tick, on_tick, 0, SUBSCRIBER_HEARTBEAT_MS);
+	*ret_subscriber = subscriber;
+	return OK;
+}
+
+void
+subscriber_stop(struct subscriber *subscriber)
+{
+	subscriber->stopping = true;
+	lost(subscriber, "stopping");
+	uv_close((uv_handle_t *)&subscriber->tick, NULL);
+}
+
+void
+subscriber_destroy(struct subscriber *subscriber)
+{
+	if (!subscriber)
+		return;
+	arena_finish(&subscriber->arena);
+	free(subscriber);
+}
+
+void
+subscriber_add(struct subscriber *subscriber, const char *const *channels, size_t n_channels)
+{
+	const char *arguments[SUBSCRIBER_BATCH + 1] = {"SUBSCRIBE"};
+
+	while (subscriber->up && n_channels > 0) {
+		size_t n = n_channels < SUBSCRIBER_BATCH ? n_channels : SUBSCRIBER_BATCH;
+
+		memcpy(arguments + 1, channels, n * sizeof *channels);
+		redisAsyncCommandArgv(subscriber->listening, on_message, NULL, (int)n + 1, arguments, NULL);
+		channels += n;
+		n_channels -= n;
+	}
+}
+
+void
+subscriber_remove(struct subscriber *subscriber, const char *channel)
+{
+	if (subscriber->up)
+		redisAsyncCommand(subscriber->listening, NULL, NULL, "UNSUBSCRIBE %s", channel);
+}

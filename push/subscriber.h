@@ -1,0 +1,39 @@
+/* The receiving end of the bus: one Redis connection that is subscribed, one for the heartbeat, reconnects and all.
+ *
+ * It remembers nothing about streams but which channels are wanted: the hub owns those. Loop thread only. */
+#ifndef PUSH_SUBSCRIBER_H
+#define PUSH_SUBSCRIBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "loop.h"
+
+enum {
+	SUBSCRIBER_BATCH = 512,         /* channels in one SUBSCRIBE */
+	SUBSCRIBER_HEARTBEAT_MS = 1000, /* published from the command connection to a channel of our own */
+	SUBSCRIBER_SILENCE_MS = 3000,   /* no heartbeat came back for so long: the bus is degraded */
+};
+
+struct subscriber;
+
+struct subscriber_events {
+	void (*record)(void *context, const char *channel, const char *bytes, size_t len);
+	void (*confirmed)(void *context, const char *channel);
+	/* The connection is up (all channels must be subscribed again), or lost. */
+	void (*up)(void *context);
+	void (*down)(void *context, const char *reason);
+};
+
+MUST_USE enum status subscriber_create(struct loop *loop, const char *redis_url, const struct subscriber_events *events,
+				       void *context, struct subscriber **ret_subscriber, struct fault *ret_fault);
+/* Frees the connections; to be called before the loop ends. */
+void subscriber_stop(struct subscriber *subscriber);
+void subscriber_destroy(struct subscriber *subscriber);
+
+/* Sends SUBSCRIBE in batches of SUBSCRIBER_BATCH; nothing happens while the connection is down. */
+void subscriber_add(struct subscriber *subscriber, const char *const *channels, size_t n_channels);
+void subscriber_remove(struct subscriber *subscriber, const char *channel);
+
+#endif
