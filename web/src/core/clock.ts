@@ -1,0 +1,56 @@
+// Time as the core sees it, so that a test can hold it, and the waiting between two tries.
+
+export interface Clock {
+	now(): number;
+	/** Calls back once, after `ms`; the result cancels it. */
+	after(ms: number, run: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+	now: () => Date.now(),
+	after(ms, run) {
+		const timer = setTimeout(run, ms);
+		return () => clearTimeout(timer);
+	},
+};
+
+/** Full jitter: a random wait below a bound that doubles. */
+export class Backoff {
+	private tries = 0;
+
+	constructor(
+		private readonly baseMs = 300,
+		private readonly capMs = 20_000,
+	) {}
+
+	next(): number {
+		return Math.random() * Math.min(this.capMs, this.baseMs * 2 ** Math.min(this.tries++, 16));
+	}
+
+	reset(): void {
+		this.tries = 0;
+	}
+}
+
+/** Waits that can all be cut short: a network that came back is worth a try at once. */
+export class Waits {
+	private readonly waiting = new Set<() => void>();
+
+	constructor(private readonly clock: Clock) {}
+
+	rest(ms: number): Promise<void> {
+		return new Promise((resolve) => {
+			const cancel = this.clock.after(ms, () => done());
+			const done = () => {
+				cancel();
+				this.waiting.delete(done);
+				resolve();
+			};
+			this.waiting.add(done);
+		});
+	}
+
+	wake(): void {
+		for (const done of [...this.waiting]) done();
+	}
+}

@@ -1,0 +1,152 @@
+// The shapes of the contract (api/openapi.yaml, push/PROTOCOL.md) as far as this client uses them.
+
+export interface User {
+	id: string;
+	username: string;
+	display_name: string;
+}
+
+export interface Message {
+	id: string;
+	conversation_id: string;
+	/** null while the log has accepted the message and no worker has stored it. */
+	seq: number | null;
+	rev: number | null;
+	sender_id: string;
+	recipient_id: string | null;
+	content: string | null;
+	timestamp: string;
+	edited_at?: string | null;
+	deleted?: boolean;
+}
+
+/** A message that has its place in the history. */
+export type StoredMessage = Message & { seq: number; rev: number };
+
+export interface Member {
+	user_id: string;
+	username: string;
+	display_name: string;
+	role: string;
+	rev: number;
+	left_at?: string | null;
+}
+
+export interface Conversation {
+	id: string;
+	kind: "direct" | "group";
+	title: string | null;
+	members: Member[];
+	member_count: number;
+	last_message: StoredMessage | null;
+	unread_count: number;
+	read_seq: number;
+	last_seq: number;
+	last_rev: number;
+	created_at: string;
+}
+
+export interface Page<T> {
+	items: T[];
+	next_cursor: string | null;
+}
+
+export interface MessagePage {
+	items: StoredMessage[];
+	has_more_before: boolean;
+	has_more_after: boolean;
+	last_seq: number;
+	last_rev: number;
+}
+
+export interface Changes {
+	messages: StoredMessage[];
+	members: Member[];
+	conversation: Conversation | null;
+	next_after_rev: number;
+	last_rev: number;
+	has_more: boolean;
+}
+
+/** A row of the person's stream: `rev` is the member's in the conversation, `me` that of the person's stream. */
+export interface Membership {
+	conversation_id: string;
+	member: boolean;
+	rev: number;
+	me: number;
+	read_seq?: number;
+}
+
+export interface Rejection {
+	conversation_id: string;
+	message_id: string;
+	action: string;
+	code: string;
+}
+
+export interface SyncRequest {
+	epoch?: string;
+	me?: number;
+	known?: Record<string, number>;
+	cursor?: string;
+}
+
+export interface SyncAnswer {
+	epoch: string;
+	me: { rev: number; memberships: Membership[]; rejections?: Rejection[] };
+	conversations: { conversation_id: string; last_seq: number; last_rev: number }[];
+	removed: string[];
+	next_cursor: string | null;
+}
+
+export interface Hello {
+	type: "hello";
+	epoch: string;
+	me: number;
+	mode: string;
+	user_id: string;
+	heartbeat_ms: number;
+	token_expires_in: number;
+	sync_required?: boolean;
+}
+
+/** Any frame of the server; every field but the type is optional, and what is unknown is ignored. */
+export interface Frame {
+	type: string;
+	conversation_id?: string;
+	rev?: number;
+	me?: number;
+	epoch?: string;
+	sync_required?: boolean;
+	message?: StoredMessage;
+	member?: Member;
+	members?: Member[];
+	messages?: StoredMessage[];
+	conversation?: Conversation | null;
+	memberships?: Membership[];
+	rejections?: Rejection[];
+	snapshot?: boolean;
+	after_rev?: number;
+	next_after_rev?: number;
+	last_rev?: number;
+	pull_after_ms?: number;
+	reset?: boolean;
+	mode?: string;
+	after_ms?: number;
+	message_id?: string;
+	code?: string;
+}
+
+/** Why a request failed. status 0: no answer came. */
+export class Failure extends Error {
+	constructor(
+		readonly status: number,
+		readonly code: string,
+		readonly detail: string,
+		readonly retryable: boolean,
+		readonly retryAfterMs: number = 0,
+		readonly fields: { field: string; detail: string }[] = [],
+	) {
+		super(`${status} ${code}`);
+	}
+}

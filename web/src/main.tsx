@@ -1,0 +1,33 @@
+// Starts the page.
+
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { chat, followOtherTabs, notice, restore, title, unreachable } from "./app";
+import "./styles/base.css";
+import "./styles/auth.css";
+import "./styles/frame.css";
+import "./styles/sidebar.css";
+import "./styles/conversation.css";
+import "./styles/narrow.css";
+import { AuthPage } from "./ui/auth";
+import { ChatPage } from "./ui/chat_page";
+import { Logo } from "./ui/icons";
+
+function App() {
+	const open = chat.value;
+	if (open) return <ChatPage key={open.session.user.id} chat={open} />;
+	if (open === null) return <AuthPage notice={notice.value} />;
+	return (
+		<main class="splash">
+			<Logo />
+			<p role="status">{unreachable.value ? "The server can't be reached. Trying again…" : ""}</p>
+		</main>
+	);
+}
+
+effect(() => {
+	document.title = title.value;
+});
+render(<App />, document.getElementById("app")!);
+followOtherTabs();
+void restore();

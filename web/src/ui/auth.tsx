@@ -1,0 +1,140 @@
+// Log in and sign up: one form, two ways.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { enter } from "../app";
+import { Failure } from "../core/types";
+import { Session } from "../net/session";
+import { Logo } from "./icons";
+
+interface FieldProps {
+	id: string;
+	label: string;
+	hint?: string;
+	/** "": wrong, and said above the form already. */
+	error: string | undefined;
+	type?: "text" | "password";
+	autocomplete: string;
+	testid: string;
+}
+
+function Field(props: FieldProps) {
+	const wrong = props.error !== undefined;
+	const note = props.error || props.hint;
+	return (
+		<div class={wrong ? "field field-wrong" : "field"}>
+			<label for={props.id}>{props.label}</label>
+			<input
+				id={props.id}
+				name={props.id}
+				type={(props.type ?? "text") as "text"}
+				autocomplete={props.autocomplete}
+				autocapitalize="none"
+				spellcheck={false}
+				aria-invalid={wrong || undefined}
+				aria-describedby={note ? `${props.id}-note` : undefined}
+				data-testid={props.testid}
+			/>
+			{note && <p id={`${props.id}-note`}>{note}</p>}
+		</div>
+	);
+}
+
+export function AuthPage(props: { notice: string }) {
+	const joining = useSignal(false);
+	const busy = useSignal(false);
+	const failure = useSignal<Failure | null>(null);
+	const form = useRef<HTMLFormElement>(null);
+	const signUp = joining.value;
+	const wrong = (field: string) => {
+		const detail = failure.value?.fields.find((one) => one.field === field)?.detail;
+		return detail === failure.value?.detail && detail ? "" : detail;
+	};
+
+	useEffect(() => {
+		form.current?.querySelector("input")?.focus();
+	}, [signUp]);
+
+	async function submit(event: Event) {
+		event.preventDefault();
+		if (busy.value) return;
+		const given = new FormData(form.current!);
+		const text = (name: string) => String(given.get(name) ?? "");
+		const username = text("username").trim();
+		const password = text("password");
+		if (!username || !password) {
+			failure.value = new Failure(0, "incomplete", "Enter a username and a password.", false);
+			return;
+		}
+		busy.value = true;
+		failure.value = null;
+		try {
+			enter(await (signUp ? Session.signUp(username, password, text("display_name").trim()) : Session.logIn(username, password)));
+		} catch (error) {
+			if (!(error instanceof Failure)) throw error;
+			failure.value = error;
+			busy.value = false;
+		}
+	}
+
+	return (
+		<main class="auth">
+			<form ref={form} class="auth-card" onSubmit={submit} noValidate aria-labelledby="auth-title">
+				<Logo />
+				<h1 id="auth-title">{signUp ? "Create your account" : "Welcome back"}</h1>
+				<p class="auth-lead">{signUp ? "Pick a name people can find you by." : "Log in to go on chatting."}</p>
+				{props.notice && !failure.value && (
+					<p class="auth-notice" role="status">
+						{props.notice}
+					</p>
+				)}
+				<p class="auth-error" role="alert" data-testid="auth-error" hidden={!failure.value}>
+					{failure.value?.detail}
+				</p>
+				<Field
+					id="username"
+					label="Username"
+					autocomplete="username"
+					testid="auth-username"
+					error={wrong("username")}
+					{...(signUp ? { hint: "3 to 32 letters, digits, and single . _ - between them" } : {})}
+				/>
+				{signUp && (
+					<Field
+						id="display_name"
+						label="Display name (optional)"
+						autocomplete="name"
+						testid="auth-display-name"
+						error={wrong("display_name")}
+					/>
+				)}
+				<Field
+					id="password"
+					label="Password"
+					type="password"
+					autocomplete={signUp ? "new-password" : "current-password"}
+					testid="auth-password"
+					error={wrong("password")}
+					{...(signUp ? { hint: "At least 8 characters" } : {})}
+				/>
+				<button class="primary" type="submit" data-testid="auth-submit" aria-busy={busy.value}>
+					{busy.value ? "One moment…" : signUp ? "Sign up" : "Log in"}
+				</button>
+				<p class="auth-other">
+					{signUp ? "Already here?" : "New here?"}{" "}
+					<button
+						class="link"
+						type="button"
+						data-testid="auth-switch"
+						onClick={() => {
+							joining.value = !signUp;
+							failure.value = null;
+						}}
+					>
+						{signUp ? "Log in" : "Create an account"}
+					</button>
+				</p>
+			</form>
+		</main>
+	);
+}

@@ -1,0 +1,54 @@
+// Drawn signs. All are decoration: what they stand on carries the words.
+
+import type { ComponentChildren } from "preact";
+
+function Icon(props: { children: ComponentChildren }) {
+	return (
+		<svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+			{props.children}
+		</svg>
+	);
+}
+
+export const SearchIcon = () => (
+	<Icon>
+		<circle cx="11" cy="11" r="6.5" />
+		<path d="m16 16 4.5 4.5" />
+	</Icon>
+);
+
+export const SendIcon = () => (
+	<Icon>
+		<path d="M12 19.5v-15M5.5 11 12 4.5l6.5 6.5" />
+	</Icon>
+);
+
+export const BackIcon = () => (
+	<Icon>
+		<path d="m14.5 5-7 7 7 7" />
+	</Icon>
+);
+
+export const DownIcon = () => (
+	<Icon>
+		<path d="M12 5v14M6 13l6 6 6-6" />
+	</Icon>
+);
+
+export const LeaveIcon = () => (
+	<Icon>
+		<path d="M14 4.5H6.5a1.5 1.5 0 0 0-1.5 1.5v12a1.5 1.5 0 0 0 1.5 1.5H14M10.5 12H20M16.5 8.5 20 12l-3.5 3.5" />
+	</Icon>
+);
+
+/** The bird the server is named after: black head, white collar, rust breast, on its stone. */
+export const Logo = () => (
+	<svg class="logo" viewBox="0 0 64 64" aria-hidden="true" focusable="false">
+		<path class="logo-stone" d="M6 56c3-7 13-9 26-9s23 2 26 9a2 2 0 0 1-2 3H8a2 2 0 0 1-2-3Z" />
+		<path class="logo-wing" d="M30 17c10 0 18 7 20 17l8 8-12-1c-3 5-8 8-14 8-10 0-17-7-17-16 0-8 6-16 15-16Z" />
+		<path class="logo-breast" d="M16 29c1 2 5 4 10 4 5 3 6 9 4 16-9-1-15-7-15-15 0-2 0-4 1-5Z" />
+		<path class="logo-collar" d="M16 27c2 4 8 7 15 6 3-1 5-3 6-6l-3-3H17Z" />
+		<path class="logo-head" d="M28 5c8 0 13 6 12 13-1 6-6 10-13 10-6 0-11-3-12-8l-8-3 8-2c1-6 6-10 13-10Z" />
+		<circle class="logo-eye" cx="23" cy="14" r="1.8" />
+	</svg>
+);

@@ -1,0 +1,162 @@
+// The messages of the open conversation: grouped by sender and day, with what is still on its way at the end.
+//
+// Older pages are read when one scrolls up to them; what is in view stays where it is. At the end one is kept at the end.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import type { Chat } from "../chat";
+import type { ConversationStream } from "../core/stream";
+import { Failure } from "../core/types";
+import { arrange } from "./arrange";
+import { Entry } from "./entry";
+import { DownIcon } from "./icons";
+
+const NEAR_END_PX = 80;
+const NEAR_START_PX = 400;
+
+export function MessageList(props: { chat: Chat; stream: ConversationStream | null; title: string; lane: string }) {
+	const { chat, stream, lane } = props;
+	chat.version.value;
+	const me = chat.session.user.id;
+	const items = arrange(stream?.messages() ?? [], chat.outgoing(lane), me);
+	const box = useRef<HTMLDivElement>(null);
+	const loading = useSignal<"no" | "yes" | "failed">("no");
+	const atEnd = useSignal(true);
+	const anchor = useRef<Anchor | null>(null);
+	const last = items[items.length - 1];
+	const hasMore = stream !== null && (stream.low === null ? stream.known !== null : stream.hasMoreBefore);
+
+	const load = async () => {
+		if (!stream || !hasMore || loading.value === "yes") return;
+		loading.value = "yes";
+		try {
+			await chat.replica.older(stream.id);
+			loading.value = "no";
+		} catch (error) {
+			if (!(error instanceof Failure)) throw error;
+			loading.value = "failed";
+		}
+	};
+	const loadWhenNear = () => {
+		const view = box.current!;
+		if (loading.value === "no" && (stream?.low === null || view.scrollTop < NEAR_START_PX)) void load();
+	};
+
+	// One's own message brings one back to the end.
+	const newestOwn = last?.mine ? last.id : "";
+	useLayoutEffect(() => {
+		if (newestOwn) atEnd.value = true;
+	}, [newestOwn]);
+
+	useLayoutEffect(() => {
+		const view = box.current!;
+		if (atEnd.value) view.scrollTop = view.scrollHeight;
+		else if (anchor.current) {
+			const element = view.querySelector<HTMLElement>(`[data-id="${anchor.current.id}"]`);
+			if (element) view.scrollTop += element.offsetTop - anchor.current.top;
+		}
+		anchor.current = firstInView(view);
+	});
+
+	useEffect(() => {
+		if (stream && atEnd.value) chat.markRead(stream);
+		loadWhenNear();
+	});
+
+	useEffect(() => {
+		const view = box.current!;
+		const observer = new ResizeObserver(() => {
+			if (atEnd.value) view.scrollTop = view.scrollHeight;
+		});
+		observer.observe(view);
+		return () => observer.disconnect();
+	}, []);
+
+	const onScroll = () => {
+		const view = box.current!;
+		atEnd.value = view.scrollHeight - view.scrollTop - view.clientHeight < NEAR_END_PX;
+		anchor.current = firstInView(view);
+		loadWhenNear();
+	};
+	const toEnd = () => {
+		atEnd.value = true;
+		box.current!.scrollTop = box.current!.scrollHeight;
+	};
+
+	return (
+		<div class="messages-frame">
+			<div
+				ref={box}
+				class="messages"
+				role="log"
+				aria-label={`Messages with ${props.title}`}
+				aria-busy={loading.value === "yes"}
+				tabIndex={0}
+				data-testid="message-list"
+				onScroll={onScroll}
+			>
+				<Start chat={chat} stream={stream} title={props.title} empty={!items.length} hasMore={hasMore} loading={loading.value} onLoad={load} />
+				{items.map((item) => (
+					<Entry
+						key={item.id}
+						item={item}
+						sender={stream?.members.get(item.senderId)}
+						group={stream?.conversation?.kind === "group"}
+						outbox={chat.outbox}
+					/>
+				))}
+			</div>
+			{!atEnd.value && (
+				<button class="to-end" type="button" onClick={toEnd} aria-label="To the newest message">
+					{stream && chat.unread(stream) > 0 && <span>New messages</span>}
+					<DownIcon />
+				</button>
+			)}
+		</div>
+	);
+}
+
+interface Anchor {
+	id: string;
+	top: number;
+}
+
+/** The first message in view; the children lie one below the other. */
+function firstInView(view: HTMLElement): Anchor | null {
+	const children = view.children as HTMLCollectionOf<HTMLElement>;
+	let low = 0;
+	let high = children.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if (children[middle]!.offsetTop < view.scrollTop) low = middle + 1;
+		else high = middle;
+	}
+	while (low < children.length && !children[low]!.dataset["id"]) low++;
+	const element = children[low];
+	return element ? { id: element.dataset["id"]!, top: element.offsetTop } : null;
+}
+
+function Start(props: {
+	chat: Chat;
+	stream: ConversationStream | null;
+	title: string;
+	empty: boolean;
+	hasMore: boolean;
+	loading: "no" | "yes" | "failed";
+	onLoad(): void;
+}) {
+	if (props.loading === "failed") {
+		return (
+			<p class="messages-start">
+				Older messages could not be read.{" "}
+				<button class="link" type="button" onClick={props.onLoad}>
+					Try again
+				</button>
+			</p>
+		);
+	}
+	if (props.stream?.known === null) return <p class="messages-start">Loading…</p>;
+	if (props.hasMore) return <p class="messages-start">{props.loading === "yes" ? "Loading…" : ""}</p>;
+	if (!props.empty) return <p class="messages-start">This is where it began.</p>;
+	return <p class="messages-start messages-none">Say hello to {props.title}.</p>;
+}
