@@ -1,0 +1,219 @@
+"""Two people with the real page in Chromium: sign up, find each other, talk, scroll back, reload, log out."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from support.client import PASSWORD, Person, new_name
+from support.shared import MakeStack
+from support.stack import Stack
+
+CHROMIUM = os.environ.get("STONECHAT_CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    # Also as root, in a container, and without a word to anybody outside.
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody in front of the page. What the browser complains about is kept."""
+
+    def __init__(self, context: BrowserContext, stack: Stack) -> None:
+        self.context, self.stack = context, stack
+        self.complaints: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
+        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.page.goto(stack.url)
+
+    def at(self, hook: str) -> Locator:
+        return self.page.get_by_test_id(hook)
+
+    def fill_in(self, username: str, password: str) -> None:
+        self.at("auth-username").fill(username)
+        self.at("auth-password").fill(password)
+        self.at("auth-submit").click()
+
+    def to_sign_up(self) -> None:
+        """The form toggles between the two; its button says which it is."""
+        if not re.search("sign up|create|register", self.at("auth-submit").inner_text(), re.IGNORECASE):
+            self.at("auth-switch").click()
+
+    def to_log_in(self) -> None:
+        if not re.search("log in|sign in", self.at("auth-submit").inner_text(), re.IGNORECASE):
+            self.at("auth-switch").click()
+
+    def sign_up(self, username: str) -> None:
+        self.to_sign_up()
+        self.fill_in(username, PASSWORD)
+        expect(self.at("me-name")).to_contain_text(username)
+
+    def open_with(self, username: str) -> None:
+        """Finds a person and opens the conversation with them."""
+        self.at("search-input").fill(username)
+        self.at("search-result").filter(has_text=username).click()
+        expect(self.at("composer-input")).to_be_visible()
+
+    def write(self, text: str) -> None:
+        self.at("composer-input").fill(text)
+        self.at("composer-send").click()
+
+    def bubble(self, text: str) -> Locator:
+        return self.at("message").filter(has=self.page.get_by_text(text, exact=True))
+
+
+MakeVisitor = Callable[[], Visitor]
+
+
+@pytest.fixture
+def stack(make_stack: MakeStack) -> Stack:
+    return make_stack()
+
+
+@pytest.fixture
+def visitor(browser: Browser, stack: Stack) -> Iterator[MakeVisitor]:
+    visitors: list[Visitor] = []
+
+    def make() -> Visitor:
+        visitors.append(Visitor(browser.new_context(), stack))
+        return visitors[-1]
+
+    yield make
+    for one in visitors:
+        one.context.close()
+
+
+def test_two_people_talk(stack: Stack, visitor: MakeVisitor) -> None:
+    ann, bob = visitor(), visitor()
+    ann_name, bob_name = new_name("ann"), new_name("bob")
+    ann.sign_up(ann_name)
+    bob.sign_up(bob_name)
+
+    ann.open_with(bob_name)
+    ann.write("hello bob")
+    expect(ann.bubble("hello bob")).to_have_attribute("data-state", "sent")
+    expect(ann.bubble("hello bob")).to_have_attribute("data-seq", "1")
+
+    # It arrives without a reload, in a conversation that did not exist before.
+    bob.at("conversation-item").filter(has_text=ann_name).click()
+    expect(bob.bubble("hello bob")).to_be_visible()
+    bob.at("composer-input").fill("hello ann")
+    bob.at("composer-input").press("Enter")
+    expect(ann.bubble("hello ann")).to_be_visible()
+    expect(bob.bubble("hello ann")).to_have_attribute("data-seq", "2")
+
+    # Text is text.
+    evil = "<img src=x onerror=alert(1)><b>bold</b> &amp; <script>alert(2)</script>"
+    ann.write(evil)
+    expect(bob.bubble(evil)).to_be_visible()
+    expect(bob.at("message").locator("img, b, script")).to_have_count(0)
+
+    # Each is shown once, also to its sender.
+    for one in (ann, bob):
+        expect(one.at("message")).to_have_count(3)
+
+    # A reload stays logged in and shows the same.
+    bob.page.reload()
+    expect(bob.at("me-name")).to_contain_text(bob_name)
+    bob.at("conversation-item").filter(has_text=ann_name).click()
+    expect(bob.at("message")).to_have_count(3)
+    ann.write("after the reload")
+    expect(bob.bubble("after the reload")).to_be_visible()
+
+    # Logged out is out, also after a reload.
+    ann.at("log-out").click()
+    expect(ann.at("auth-username")).to_be_visible()
+    ann.page.reload()
+    expect(ann.at("auth-username")).to_be_visible()
+    ann.to_log_in()
+    ann.fill_in(ann_name, PASSWORD)
+    expect(ann.at("me-name")).to_contain_text(ann_name)
+    ann.at("conversation-item").filter(has_text=bob_name).click()
+    expect(ann.at("message")).to_have_count(4)
+
+    for one in (ann, bob):
+        unexpected = [line for line in one.complaints if "401" not in line]
+        assert unexpected == [], "a 401 is how a page learns that nobody is logged in"
+
+
+def test_what_is_wrong_is_said(stack: Stack, visitor: MakeVisitor) -> None:
+    ann = visitor()
+    name = new_name("ann")
+    ann.to_log_in()
+    ann.fill_in(name, PASSWORD)
+    expect(ann.at("auth-error")).to_be_visible()
+    expect(ann.at("auth-error")).not_to_be_empty()
+    ann.to_sign_up()
+    ann.fill_in(name, "short")
+    expect(ann.at("auth-error")).to_be_visible()
+    ann.fill_in(name, PASSWORD)
+    expect(ann.at("me-name")).to_contain_text(name)
+
+
+def test_scrolling_back(stack: Stack, visitor: MakeVisitor) -> None:
+    """Older pages come as they are needed, until the beginning."""
+    ann = visitor()
+    name = new_name("ann")
+    ann.sign_up(name)
+    bob = Person.new(stack, "bob")
+    ann_id = next(user["id"] for user in bob.get("/users", query=name).json()["items"])
+    for n in range(1, 181):
+        assert bob.send_direct(ann_id, f"message {n}").status_code == 201
+    ann.page.reload()
+    ann.at("conversation-item").filter(has_text=bob.username).click()
+    expect(ann.bubble("message 180")).to_be_visible()
+    expect(ann.bubble("message 1")).to_have_count(0)
+    beginning = ann.bubble("message 1")
+    for _ in range(60):
+        if beginning.count():
+            break
+        first = ann.at("message").first.get_attribute("data-seq")
+        ann.at("message-list").hover()
+        ann.page.mouse.wheel(0, -20_000)
+        expect(ann.at("message").first).not_to_have_attribute("data-seq", str(first))
+    expect(beginning).to_have_count(1)
+    seqs = [int(str(m.get_attribute("data-seq"))) for m in ann.at("message").all()]
+    assert seqs == sorted(set(seqs)), "in order, each once"
+
+
+def test_the_connection_comes_back(stack: Stack, visitor: MakeVisitor) -> None:
+    """push is killed: the page says so, and afterwards shows and has sent what was said meanwhile."""
+    ann = visitor()
+    name = new_name("ann")
+    ann.sign_up(name)
+    bob = Person.new(stack, "bob")
+    ann_id = next(user["id"] for user in bob.get("/users", query=name).json()["items"])
+    room = bob.send_direct(ann_id, "before").json()["conversation_id"]
+    ann.at("conversation-item").filter(has_text=bob.username).click()
+    expect(ann.bubble("before")).to_be_visible()
+    stack.push.kill()
+    expect(ann.at("connection-banner")).to_be_visible()
+    assert bob.send(room, "meanwhile").status_code == 201
+    ann.write("from the dark")
+    stack.restart("push")
+    expect(ann.bubble("meanwhile")).to_be_visible(timeout=40_000)
+    expect(ann.bubble("from the dark")).to_have_attribute("data-state", "sent", timeout=40_000)
+    assert sorted(m["content"] for m in bob.history(room)) == ["before", "from the dark", "meanwhile"]

@@ -1,0 +1,45 @@
+"""push/PROTOCOL.md by itself: its examples are JSON and hold what api/openapi.yaml calls by the same names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.openapi import load
+from support.protocol import examples, is_from_client
+
+DOCUMENT = load()
+EXAMPLES = examples()
+SERVER_EVENTS = [e for e in EXAMPLES if not is_from_client(e) and "reply_to" not in e]
+
+# What stands inside a frame, and the schema it has in the REST half.
+SCHEMAS = {"message": "Message", "conversation": "Conversation"}
+LISTS = {"messages": "Message", "members": "Member", "memberships": "Membership"}
+
+
+def test_what_the_document_shows() -> None:
+    shown = {example["type"] for example in EXAMPLES if "type" in example}
+    assert {"auth", "auth.refresh", "hello", "message.send", "message.created", "ping", "pong"} <= shown
+    assert {"gap", "changes", "mode", "conversation.created", "conversation.removed", "session.revoked"} <= shown
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: str(e.get("type", "reply")))
+def test_what_is_inside_has_the_schemas_of_rest(example: dict[str, Any]) -> None:
+    inside = [(SCHEMAS[key], example[key]) for key in SCHEMAS if isinstance(example.get(key), dict)]
+    inside += [(LISTS[key], one) for key in LISTS for one in example.get(key, [])]
+    for name, value in inside:
+        assert DOCUMENT.schema_errors(name, value) == []
+
+
+@pytest.mark.parametrize("example", SERVER_EVENTS, ids=lambda e: str(e["type"]))
+def test_an_event_belongs_to_one_stream(example: dict[str, Any]) -> None:
+    """`me` never stands together with `rev`, but for the head that a removal was read at."""
+    assert not {"me", "rev"} <= example.keys() or example["type"] == "conversation.removed"
+
+
+def test_a_refusal_says_what_and_whether_to_try_again() -> None:
+    refusals = [example["error"] for example in EXAMPLES if example.get("ok") is False]
+    assert refusals
+    for error in refusals:
+        assert {"code", "detail", "retryable"} <= error.keys()

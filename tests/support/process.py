@@ -1,0 +1,81 @@
+"""One child of the stack: started with a log file, and stopped, killed or frozen by its id when a test says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from support.waiting import wait_until
+
+END_WITHIN_S = 5.0
+
+
+class Process:
+    """A program that can be started again with the same arguments after it ended."""
+
+    def __init__(self, name: str, argv: list[str], folder: Path, env: dict[str, str], log: Path) -> None:
+        self.name, self.argv, self.folder, self.env, self.log = name, argv, folder, env, log
+        self.child: subprocess.Popen[bytes] | None = None
+        self.killed = False
+
+    @property
+    def pid(self) -> int:
+        assert self.child, f"{self.name} was never started"
+        return self.child.pid
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def start(self) -> None:
+        assert not self.running, f"{self.name} runs already"
+        self.killed = False
+        with self.log.open("ab") as log:
+            self.child = subprocess.Popen(
+                # It goes when the tests go, also when they are killed.
+                ["setpriv", "--pdeathsig", "KILL", *self.argv],
+                cwd=self.folder,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """kill -9: no chance to say anything."""
+        assert self.child
+        self.killed = True
+        self.child.kill()
+        self.child.wait(END_WITHIN_S)
+
+    def freeze(self) -> None:
+        """Stops it where it stands and returns when the kernel says so."""
+        os.kill(self.pid, signal.SIGSTOP)
+        state = Path(f"/proc/{self.pid}/stat")
+        wait_until(lambda: state.read_text().rsplit(") ", 1)[1][0] == "T", f"{self.name} is stopped")
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> tuple[int | None, float]:
+        """SIGTERM; the exit status (None: it had to be killed) and how many seconds it took."""
+        assert self.child
+        began = time.monotonic()
+        self.child.send_signal(signal.SIGTERM)
+        self.child.send_signal(signal.SIGCONT)
+        try:
+            status: int | None = self.child.wait(END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = None
+        return status, time.monotonic() - began
+
+    def tail(self, lines: int = 30) -> str:
+        """The end of its log, for the message of a failure."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,188 @@
+"""The real stack on free ports with a data folder of its own: Redis, stonechat-api, stonechat-push and lighttpd.
+
+The programs come from $STONECHAT_BUILD (else build/asan, else build). A stack checks itself when it ends: no sanitizer
+has reported anything, and api and push leave with status 0 within five seconds of SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from support.ports import free_block
+from support.process import END_WITHIN_S, Process
+from support.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+START_WITHIN_S = 20.0
+
+
+def build_folder() -> Path:
+    """Where the programs are."""
+    given = os.environ.get("STONECHAT_BUILD")
+    for folder in [Path(given)] if given else [ROOT / "build/asan", ROOT / "build"]:
+        if (folder / "stonechat-api").exists():
+            return folder.resolve()
+    raise AssertionError("no stonechat-api found: build the asan preset, or name the folder in STONECHAT_BUILD")
+
+
+def setting_name(setting: str) -> str:
+    """`limits.auth_ms` is STONECHAT_LIMITS_AUTH_MS in the environment."""
+    return "STONECHAT_" + setting.replace(".", "_").upper()
+
+
+class Stack:
+    """One running Stonechat. `settings` are by their names (`limits.auth_ms`) and override what a test stack has."""
+
+    def __init__(self, settings: dict[str, str] | None = None) -> None:
+        # Not below the test's own folder: the path of a unix socket has at most 107 bytes.
+        self.data = Path(tempfile.mkdtemp(prefix="stonechat-pytest-"))
+        self.log = self.data / "log"
+        self.run = self.data / "run"
+        self.build = build_folder()
+        self.port = free_block()
+        self.push_port = self.port + 1
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.push_url = f"http://127.0.0.1:{self.push_port}"
+        self.settings = {
+            "port": str(self.port),
+            "push.port": str(self.push_port),
+            "data": str(self.data),
+            # lighttpd.conf reads these from the environment and has no defaults of its own.
+            "bind": "127.0.0.1",
+            "push.bind": "127.0.0.1",
+            "api.socket": str(self.run / "api.sock"),
+            # A test that sends as fast as it can is not what the limits are for; their own tests set them.
+            "limits.frames_per_second": "20000",
+            "limits.frames_burst": "20000",
+        } | (settings or {})
+        self.env = self._environment()
+        self.processes: dict[str, Process] = {}
+
+    def _environment(self) -> dict[str, str]:
+        report = self.log / "sanitizer"
+        return {
+            "PATH": os.environ["PATH"] + ":/usr/sbin",
+            "HOME": str(self.data),
+            "LANG": "C.UTF-8",
+            "ASAN_OPTIONS": f"detect_leaks=1:abort_on_error=0:log_path={report}",
+            "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={report}",
+        } | {setting_name(name): value for name, value in self.settings.items()}
+
+    # -- the four processes, by name
+    @property
+    def redis(self) -> Process:
+        return self.processes["redis"]
+
+    @property
+    def api(self) -> Process:
+        return self.processes["api"]
+
+    @property
+    def push(self) -> Process:
+        return self.processes["push"]
+
+    @property
+    def lighttpd(self) -> Process:
+        return self.processes["lighttpd"]
+
+    def _add(self, name: str, argv: list[str]) -> None:
+        self.processes[name] = Process(name, argv, ROOT, self.env, self.log / f"{name}.log")
+
+    def _prepare(self) -> None:
+        for folder in (self.log, self.run, self.run / "deflate"):
+            folder.mkdir(mode=0o750, exist_ok=True)
+        redis = ["redis-server", "--port", "0", "--unixsocket", str(self.run / "redis.sock"), "--save", "",
+                 "--appendonly", "no", "--dir", str(self.run), "--daemonize", "no"]  # fmt: skip
+        self._add("redis", redis)
+        self._add("api", [str(self.build / "stonechat-api")])
+        self._add("push", [str(self.build / "stonechat-push")])
+        self._add("lighttpd", ["lighttpd", "-D", "-f", "conf/lighttpd.conf"])
+
+    def migrate(self) -> str:
+        """`stonechat migrate`; what it printed."""
+        done = subprocess.run(
+            [str(self.build / "stonechat"), "migrate"], env=self.env, capture_output=True, text=True, timeout=30
+        )
+        assert done.returncode == 0, f"stonechat migrate: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def start(self) -> Stack:
+        try:
+            self._prepare()
+            self.migrate()
+            self.redis.start()
+            wait_until(lambda: self._connects("redis.sock"), "redis-server listens", START_WITHIN_S)
+            for process in (self.api, self.push, self.lighttpd):
+                process.start()
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _connects(self, name: str) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.run / name))
+            except OSError:
+                return False
+            return True
+
+    def readyz(self) -> httpx.Response | None:
+        """GET /readyz through lighttpd, or None when nobody answers."""
+        try:
+            return httpx.get(self.url + "/readyz", timeout=2.0)
+        except httpx.HTTPError:
+            return None
+
+    def wait_ready(self, redis: str = "ok") -> None:
+        """Waits until /readyz is 200 and says this of Redis."""
+
+        def ready() -> bool:
+            answer = self.readyz()
+            return answer is not None and answer.status_code == 200 and answer.json()["redis"] == redis
+
+        try:
+            wait_until(ready, f"/readyz is 200 with redis {redis}", START_WITHIN_S)
+        except AssertionError as failure:
+            answer = self.readyz()
+            said = answer.text if answer is not None else "nobody answers"
+            raise AssertionError(f"{failure}; /readyz: {said}\n{self.log_tails()}") from None
+
+    def restart(self, name: str) -> None:
+        """Starts a process that has ended, and waits until the stack is ready again."""
+        self.processes[name].start()
+        self.wait_ready()
+
+    def log_tails(self) -> str:
+        return "\n".join(f"--- {process.name}\n{process.tail()}" for process in self.processes.values())
+
+    def sanitizer_reports(self) -> str:
+        return "\n".join(path.read_text(errors="replace") for path in sorted(self.log.glob("sanitizer*")))
+
+    def stop(self) -> list[str]:
+        """Ends all processes; what was wrong with how they ended, and what the sanitizers found."""
+        wrong = []
+        for name in ("lighttpd", "push", "api", "redis"):
+            process = self.processes.get(name)
+            if process is None or process.child is None or process.killed:
+                continue
+            if not process.running:
+                wrong.append(f"{name} ended by itself with {process.child.returncode}\n{process.tail()}")
+                continue
+            status, took_s = process.end()
+            if status is None:
+                wrong.append(f"{name} did not end within {END_WITHIN_S:g} s of SIGTERM\n{process.tail()}")
+            elif status != 0 and name in ("api", "push"):
+                wrong.append(f"{name} ended with {status} after SIGTERM ({took_s:.1f} s)\n{process.tail()}")
+        if reports := self.sanitizer_reports():
+            wrong.append(reports)
+        if not wrong and not os.environ.get("STONECHAT_TEST_KEEP"):
+            shutil.rmtree(self.data, ignore_errors=True)
+        return wrong
