@@ -4,18 +4,22 @@
 
 #include "base/clock.h"
 #include "hub_state.h"
+#include "metrics.h"
 
 struct attachment *
 attachment_find(const struct hub_socket *socket, const char *channel)
 {
+	struct stream *stream = hub_stream(socket->hub, channel);
 	struct attachment *attachment;
 
-	DL_FOREACH2(socket->attachments, attachment, socket_next)
-	{
-		if (strcmp(attachment->stream->channel, channel) == 0)
-			return attachment;
+	if (!stream)
+		return NULL;
+	if (stream->n_attachments > socket->n_attachments) { /* through the shorter of the two lists */
+		DL_SEARCH_SCALAR2(socket->attachments, attachment, stream, stream, socket_next);
+		return attachment;
 	}
-	return NULL;
+	DL_SEARCH_SCALAR2(stream->attachments, attachment, socket, socket, next);
+	return attachment;
 }
 
 struct attachment *
@@ -31,6 +35,8 @@ attachment_create(struct hub *hub, struct hub_socket *socket, const char *channe
 	attachment->holding = true;
 	DL_APPEND(attachment->stream->attachments, attachment);
 	DL_APPEND2(socket->attachments, attachment, socket_prev, socket_next);
+	attachment->stream->n_attachments++;
+	socket->n_attachments++;
 	return attachment;
 }
 
@@ -55,6 +61,8 @@ attachment_destroy(struct hub *hub, struct attachment *attachment)
 		attachment->socket->n_unconfirmed--;
 	DL_DELETE(stream->attachments, attachment);
 	DL_DELETE2(attachment->socket->attachments, attachment, socket_prev, socket_next);
+	stream->n_attachments--;
+	attachment->socket->n_attachments--;
 	drop_held(attachment);
 	free(attachment);
 	if (!stream->attachments) {
@@ -63,8 +71,28 @@ attachment_destroy(struct hub *hub, struct attachment *attachment)
 	}
 }
 
+/* The shared frame, or a marker with a delay of the socket's own. */
 static void
-person_effects(struct hub *hub, struct hub_socket *socket, const struct delivery *delivery)
+send_delivery(struct attachment *attachment, const struct delivery *delivery)
+{
+	struct session *session = attachment->socket->session;
+	const char *channel = attachment->stream->channel;
+	struct frame *gap;
+
+	if (delivery->kind != DELIVERY_GAP) {
+		session_send_durable(session, delivery->frame, channel, delivery->rev);
+		return;
+	}
+	gap = frame_gap(hub_conversation_id(channel), delivery->after_rev, delivery->rev,
+			delivery->spread_ms ? random() % delivery->spread_ms : 0, false);
+	session_send_durable(session, gap, channel, delivery->rev);
+	frame_unref(gap);
+	metrics_add(METRIC_GAPS, 1);
+}
+
+/* What a person's stream says of memberships: attach to what is new, detach from what is left. */
+static void
+apply_memberships(struct hub *hub, struct hub_socket *socket, const struct delivery *delivery)
 {
 	for (size_t i = 0; i < delivery->n_members; i++) {
 		const struct delivery_member *member = &delivery->members[i];
@@ -89,9 +117,9 @@ person_effects(struct hub *hub, struct hub_socket *socket, const struct delivery
 	}
 }
 
-/* Returns false when the socket has left the stream (or has closed): the attachment is gone then. */
+/* What a conversation's stream says of this socket's own membership. Returns false when the socket has left the stream (or has closed): the attachment is gone then. */
 static bool
-conversation_effects(struct hub *hub, struct attachment *attachment, const struct delivery *delivery)
+apply_own_membership(struct hub *hub, struct attachment *attachment, const struct delivery *delivery)
 {
 	struct hub_socket *socket = attachment->socket;
 	struct stream *stream = attachment->stream;
@@ -121,11 +149,20 @@ conversation_effects(struct hub *hub, struct attachment *attachment, const struc
 	return false;
 }
 
+static bool
+is_ended(const struct delivery *delivery, const char *session_id)
+{
+	for (size_t i = 0; i < delivery->n_ended; i++) {
+		if (strcmp(delivery->ended[i], session_id) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 attachment_pass(struct hub *hub, struct attachment *attachment, struct delivery *delivery)
 {
 	struct hub_socket *socket = attachment->socket;
-	const char *channel = attachment->stream->channel;
 
 	if (attachment->holding) {
 		struct held *held = calloc(1, sizeof *held);
@@ -136,14 +173,14 @@ attachment_pass(struct hub *hub, struct attachment *attachment, struct delivery 
 		LL_APPEND(attachment->held, held);
 		return;
 	}
-	if (channel[0] == 'c') {
-		if (conversation_effects(hub, attachment, delivery))
-			session_send_durable(socket->session, delivery->frame, channel, delivery->rev);
+	if (attachment->stream->channel[0] == 'c') {
+		if (apply_own_membership(hub, attachment, delivery))
+			send_delivery(attachment, delivery);
 		return;
 	}
-	session_send_durable(socket->session, delivery->frame, channel, delivery->rev);
-	person_effects(hub, socket, delivery);
-	if (delivery->session_id[0] && strcmp(delivery->session_id, session_login_id(socket->session)) == 0)
+	send_delivery(attachment, delivery);
+	apply_memberships(hub, socket, delivery);
+	if (is_ended(delivery, session_login_id(socket->session)))
 		session_close(socket->session, 4403, "revoked");
 }
 

@@ -6,24 +6,46 @@
 #include <string.h>
 
 static struct delivery *
-delivery_create(enum delivery_kind kind, size_t n_members)
+delivery_create(enum delivery_kind kind, int64_t after_rev, int64_t rev)
 {
-	struct delivery *delivery = calloc(1, sizeof *delivery + n_members * sizeof delivery->members[0]);
+	struct delivery *delivery = calloc(1, sizeof *delivery);
 
 	if (!delivery)
 		abort();
 	delivery->references = 1;
 	delivery->kind = kind;
-	delivery->n_members = n_members;
+	delivery->after_rev = after_rev;
+	delivery->rev = rev;
 	return delivery;
 }
 
-static void
-set_member(struct delivery_member *member, const char *id, int64_t member_rev, bool left)
+static void *
+grow(void *items, size_t n, size_t item_size)
 {
+	void *larger = reallocarray(items, n + 1, item_size);
+
+	if (!larger)
+		abort();
+	return larger;
+}
+
+static void
+add_member(struct delivery *delivery, const char *id, int64_t member_rev, bool left)
+{
+	struct delivery_member *member;
+
+	delivery->members = grow(delivery->members, delivery->n_members, sizeof *delivery->members);
+	member = &delivery->members[delivery->n_members++];
 	memcpy(member->id, id, ID_SIZE);
 	member->member_rev = member_rev;
 	member->left = left;
+}
+
+static void
+add_ended(struct delivery *delivery, const char *session_id)
+{
+	delivery->ended = grow(delivery->ended, delivery->n_ended, sizeof *delivery->ended);
+	memcpy(delivery->ended[delivery->n_ended++], session_id, ID_SIZE);
 }
 
 struct delivery *
@@ -34,15 +56,13 @@ delivery_from_event(const struct event *event)
 	bool left = strcmp(kind, "member.left") == 0 || strcmp(kind, "conversation.removed") == 0;
 	bool joined = strcmp(kind, "member.joined") == 0 || strcmp(kind, "conversation.created") == 0;
 	const char *id = of_person ? event->conversation_id : event->subject_id;
-	struct delivery *delivery = delivery_create(DELIVERY_EVENT, (left || joined) && id[0] ? 1 : 0);
+	struct delivery *delivery = delivery_create(DELIVERY_EVENT, event->rev - 1, event->rev);
 
-	delivery->rev = event->rev;
-	delivery->after_rev = event->rev - 1;
 	delivery->deleted = strcmp(kind, "conversation.deleted") == 0;
-	if (delivery->n_members)
-		set_member(&delivery->members[0], id, of_person ? event->member_rev : event->rev, left);
+	if ((left || joined) && id[0])
+		add_member(delivery, id, of_person ? event->member_rev : event->rev, left);
 	if (of_person && strcmp(kind, "session.revoked") == 0)
-		memcpy(delivery->session_id, event->subject_id, ID_SIZE);
+		add_ended(delivery, event->subject_id);
 	delivery->frame = frame_create(event->json, event->json_len);
 	return delivery;
 }
@@ -58,52 +78,59 @@ changes_frame_json(json_t *body, const char *conversation_id, int64_t after_rev)
 }
 
 struct delivery *
-delivery_from_changes(const char *conversation_id, const struct changes *changes)
+delivery_begin_repair(int64_t after_rev)
 {
-	struct delivery *delivery = delivery_create(DELIVERY_CHANGES, changes->n_members);
-
-	delivery->after_rev = changes->after_rev;
-	delivery->rev = changes->next_after_rev;
-	delivery->deleted = changes->conversation && changes->conversation->deleted_at_ms;
-	for (size_t i = 0; i < changes->n_members; i++) {
-		const struct member *member = &changes->members[i];
-
-		set_member(&delivery->members[i], member->user_id, member->rev, member->left_at_ms != 0);
-	}
-	delivery->frame =
-		frame_from_json(changes_frame_json(changes_to_json(changes), conversation_id, changes->after_rev));
-	return delivery;
+	return delivery_create(DELIVERY_CHANGES, after_rev, after_rev);
 }
 
-struct delivery *
-delivery_from_person_changes(const struct person_changes *changes)
+/* The page's frame, when it is all there is: `json` is taken. Of several pages none is kept. */
+static void
+add_page(struct delivery *delivery, json_t *json, int64_t page_after_rev, int64_t next_after_rev, bool has_more)
 {
-	struct delivery *delivery = delivery_create(DELIVERY_CHANGES, changes->n_memberships);
-
-	delivery->after_rev = changes->after_rev;
-	delivery->rev = changes->next_after_rev;
-	for (size_t i = 0; i < changes->n_memberships; i++) {
-		const struct membership *membership = &changes->memberships[i];
-
-		set_member(&delivery->members[i], membership->conversation_id, membership->member_rev,
-			   membership->left);
-	}
-	delivery->frame =
-		frame_from_json(changes_frame_json(person_changes_to_json(changes), NULL, changes->after_rev));
-	return delivery;
+	if (page_after_rev == delivery->after_rev && !has_more)
+		delivery->frame = frame_from_json(json);
+	else
+		json_decref(json);
+	delivery->rev = next_after_rev;
 }
 
-struct delivery *
-delivery_to_gap(const struct delivery *delivery, const char *conversation_id, int64_t pull_after_ms)
+void
+delivery_add_changes(struct delivery *delivery, const char *conversation_id, const struct changes *page)
 {
-	struct delivery *gap = delivery_create(DELIVERY_GAP, delivery->n_members);
+	json_t *json = changes_frame_json(changes_to_json(page), conversation_id, page->after_rev);
 
-	gap->after_rev = delivery->after_rev;
-	gap->rev = delivery->rev;
-	gap->deleted = delivery->deleted;
-	memcpy(gap->members, delivery->members, delivery->n_members * sizeof delivery->members[0]);
-	gap->frame = frame_gap(conversation_id, delivery->after_rev, delivery->rev, pull_after_ms, false);
-	return gap;
+	delivery->deleted = delivery->deleted || (page->conversation && page->conversation->deleted_at_ms);
+	for (size_t i = 0; i < page->n_members; i++) {
+		const struct member *member = &page->members[i];
+
+		add_member(delivery, member->user_id, member->rev, member->left_at_ms != 0);
+	}
+	add_page(delivery, json, page->after_rev, page->next_after_rev, page->has_more);
+}
+
+void
+delivery_add_person_changes(struct delivery *delivery, const struct person_changes *page)
+{
+	json_t *json = changes_frame_json(person_changes_to_json(page), NULL, page->after_rev);
+
+	for (size_t i = 0; i < page->n_memberships; i++) {
+		const struct membership *membership = &page->memberships[i];
+
+		add_member(delivery, membership->conversation_id, membership->member_rev, membership->left);
+	}
+	for (size_t i = 0; i < page->n_revoked_sessions; i++)
+		add_ended(delivery, page->revoked_session_ids[i]);
+	add_page(delivery, json, page->after_rev, page->next_after_rev, page->has_more);
+}
+
+void
+delivery_finish_repair(struct delivery *delivery, size_t max_bytes)
+{
+	if (delivery->frame && delivery->frame->len <= max_bytes)
+		return;
+	frame_unref(delivery->frame);
+	delivery->frame = NULL;
+	delivery->kind = DELIVERY_GAP;
 }
 
 struct delivery *
@@ -122,6 +149,8 @@ delivery_unref(struct delivery *delivery)
 	if (--delivery->references > 0)
 		return;
 	frame_unref(delivery->frame);
+	free(delivery->members);
+	free(delivery->ended);
 	free(delivery);
 }
 

@@ -76,6 +76,8 @@ on_done(struct storage_job *storage_job)
 		else if (hub_epoch_seen(hub, job->epoch)) {
 			hub->heads_position = job->next_position;
 			compare(hub, job);
+			if (!job->position)
+				hub_compared(hub);
 		}
 	}
 	arena_finish(&storage_job->arena);

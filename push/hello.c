@@ -1,4 +1,5 @@
-/* How a socket begins (ARCHITECTURE.md, "Hello"): subscribe, attach with frames held back, read where the streams stand in one statement, let go what is above that. */
+/* How a socket begins (ARCHITECTURE.md, "Hello"): subscribe, attach with frames held back, read where the streams stand in one
+ * statement, let go what is above that. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,12 +9,13 @@
 #include "store/changes.h"
 #include "store/conversations.h"
 #include "store/meta.h"
+#include "store/sessions.h"
 
 struct hello_job {
 	struct storage_job job;
 	struct hub *hub;
 	uint64_t number;
-	char user_id[ID_SIZE];
+	char user_id[ID_SIZE], login_id[ID_SIZE];
 	struct hub_request request; /* borrowed strings are copies in the job's arena */
 	/* results */
 	char epoch[EVENT_EPOCH_SIZE];
@@ -84,63 +86,74 @@ hello_begin(struct hub *hub, struct hub_socket *socket)
 
 /* Reading. */
 
-static bool
-has_head(const struct hello_job *hello, const char *conversation_id)
+static int
+compare_heads(const void *a, const void *b)
 {
-	for (size_t i = 0; i < hello->n_heads; i++) {
-		if (strcmp(hello->heads[i].conversation_id, conversation_id) == 0)
-			return true;
-	}
-	return false;
+	return strcmp(((const struct head *)a)->conversation_id, ((const struct head *)b)->conversation_id);
 }
 
-/* What the client knows and is not in. One that does not exist is gone as of what the client knows of it. */
+static int
+compare_known(const void *a, const void *b)
+{
+	return strcmp(((const struct hub_known *)a)->conversation_id, ((const struct hub_known *)b)->conversation_id);
+}
+
+/* NULL: not a member. */
+static const struct head *
+find_head(const struct hello_job *hello, const char *conversation_id)
+{
+	struct head key;
+
+	memcpy(key.conversation_id, conversation_id, ID_SIZE);
+	return hello->n_heads ? bsearch(&key, hello->heads, hello->n_heads, sizeof key, compare_heads) : NULL;
+}
+
+/* What the client knows and is not in: gone as of its head, or, where the person never was a member, as of what the client
+ * says itself. */
 static enum status
 read_gone(struct hello_job *hello, struct db *db)
 {
-	struct arena *arena = &hello->job.arena;
-	size_t n_known = hello->request.n_known, n_found;
-	const char **channels = arena_alloc(arena, n_known * sizeof *channels);
-	struct stream_head *found;
+	size_t n_known = hello->request.n_known;
 
-	hello->gone = arena_alloc(arena, n_known * sizeof *hello->gone);
+	hello->gone = arena_alloc(&hello->job.arena, (n_known + 1) * sizeof *hello->gone);
 	for (size_t i = 0; i < n_known; i++) {
 		const struct hub_known *known = &hello->request.known[i];
 		struct stream_head *gone = &hello->gone[hello->n_gone];
+		enum status status;
 
-		if (has_head(hello, known->conversation_id))
+		if (find_head(hello, known->conversation_id))
 			continue;
 		hub_channel('c', known->conversation_id, gone->channel);
 		gone->last_rev = known->rev;
-		channels[hello->n_gone++] = gone->channel;
-	}
-	TRY(conversations_heads_of(db, arena, channels, hello->n_gone, &found, &n_found));
-	for (size_t i = 0; i < n_found; i++) {
-		for (size_t k = 0; k < hello->n_gone; k++) {
-			if (strcmp(hello->gone[k].channel, found[i].channel) == 0)
-				hello->gone[k].last_rev = found[i].last_rev;
-		}
+		status = conversations_former_head(db, known->conversation_id, hello->user_id, &gone->last_rev);
+		if (status != OK && status != ERR_NOT_FOUND)
+			return status;
+		hello->n_gone++;
 	}
 	return OK;
 }
 
+/* One snapshot. The log-in is looked at again: a revocation since the token was checked is in this head, so its record would be
+ * passed over. */
 static enum status
 hello_work(struct hello_job *hello, struct db *db)
 {
 	struct arena *arena = &hello->job.arena;
 	int64_t me = hello->request.me;
-	bool unknown;
+	struct caller caller;
 
 	TRY(db_begin(db, DB_READ));
+	TRY(sessions_check(db, hello->login_id, hello->user_id, clock_wall_ms(), &caller, &hello->job.fault));
 	TRY(meta_epoch(db, hello->epoch));
 	TRY(conversations_heads(db, arena, hello->user_id, &hello->me, &hello->heads, &hello->n_heads));
-	if (hello->request.n_known)
-		TRY(read_gone(hello, db));
+	if (hello->n_heads)
+		qsort(hello->heads, hello->n_heads, sizeof *hello->heads, compare_heads);
+	TRY(read_gone(hello, db));
 	if (me >= 0 && me < hello->me) {
 		TRY(changes_of_person(db, arena, hello->user_id, me, HUB_REPAIR_ROWS_MAX, &hello->missed));
 		hello->has_missed = true;
 	}
-	return db_commit(db, &unknown);
+	return db_commit(db, NULL);
 }
 
 static void
@@ -162,6 +175,16 @@ send_gap(struct hub_socket *socket, const char *channel, int64_t known_rev, int6
 	metrics_add(METRIC_GAPS, 1);
 }
 
+static const struct hub_known *
+find_known(const struct hello_job *hello, const char *conversation_id)
+{
+	const struct hub_request *request = &hello->request;
+	struct hub_known key;
+
+	memcpy(key.conversation_id, conversation_id, ID_SIZE);
+	return request->n_known ? bsearch(&key, request->known, request->n_known, sizeof key, compare_known) : NULL;
+}
+
 static void
 tell_conversations(struct hub_socket *socket, const struct hello_job *hello, bool complete)
 {
@@ -176,12 +199,9 @@ tell_conversations(struct hub_socket *socket, const struct hello_job *hello, boo
 	}
 	for (size_t i = 0; i < hello->n_heads; i++) {
 		const struct head *head = &hello->heads[i];
-		int64_t known_rev = GAP_KNOWN_NOTHING;
+		const struct hub_known *known = find_known(hello, head->conversation_id);
+		int64_t known_rev = known ? known->rev : GAP_KNOWN_NOTHING;
 
-		for (size_t k = 0; k < socket->request.n_known; k++) {
-			if (strcmp(socket->request.known[k].conversation_id, head->conversation_id) == 0)
-				known_rev = socket->request.known[k].rev;
-		}
 		hub_channel('c', head->conversation_id, channel);
 		if (known_rev != head->last_rev && (known_rev != GAP_KNOWN_NOTHING || complete))
 			send_gap(socket, channel, known_rev, head->last_rev);
@@ -197,8 +217,9 @@ tell_person(struct hub_socket *socket, const struct hello_job *hello)
 	if (socket->request.me > hello->me || (hello->has_missed && hello->missed.has_more)) {
 		send_gap(socket, channel, socket->request.me, hello->me);
 	} else if (hello->has_missed) {
-		struct delivery *delivery = delivery_from_person_changes(&hello->missed);
+		struct delivery *delivery = delivery_begin_repair(socket->request.me);
 
+		delivery_add_person_changes(delivery, &hello->missed);
 		session_send_durable(socket->session, delivery->frame, channel, delivery->rev);
 		delivery_unref(delivery);
 	}
@@ -214,7 +235,7 @@ greet(struct hub *hub, struct hub_socket *socket, const struct hello_job *hello)
 	struct session_hello answer = {
 		.epoch = hello->epoch,
 		.me = hello->me,
-		.mode = hub_mode(hub),
+		.mode = socket->n_unconfirmed ? "degraded" : hub_mode(hub),
 		.sync_required = !same_epoch || !complete,
 	};
 
@@ -235,7 +256,7 @@ follow_memberships(struct hub *hub, struct hub_socket *socket, const struct hell
 {
 	const char **channels = calloc(hello->n_heads + 1, sizeof *channels);
 	struct attachment *attachment, *next;
-	size_t n_new = 0, n_attached = 0;
+	size_t n_new = 0, n_unconfirmed = 0;
 	char channel[EVENT_CHANNEL_SIZE];
 
 	if (!channels)
@@ -243,26 +264,20 @@ follow_memberships(struct hub *hub, struct hub_socket *socket, const struct hell
 	for (size_t i = 0; i < hello->n_heads; i++) {
 		hub_channel('c', hello->heads[i].conversation_id, channel);
 		attachment = attachment_find(socket, channel);
-		if (attachment) {
-			n_attached++;
+		if (attachment)
 			continue;
-		}
 		attachment = attach_holding(hub, socket, channel, hello->heads[i].member_rev);
-		n_attached++;
-		if (!attachment->stream->confirmed)
-			channels[n_new] = attachment->stream->channel;
 		n_new++;
+		if (!attachment->stream->confirmed)
+			channels[n_unconfirmed++] = attachment->stream->channel;
 	}
-	for (size_t i = 0; i < n_new; i++) { /* only what the bus does not have yet */
-		if (channels[i])
-			subscriber_add(hub->subscriber, &channels[i], 1);
-	}
+	subscriber_add(hub->subscriber, channels, n_unconfirmed);
 	free(channels);
 	DL_FOREACH_SAFE2(socket->attachments, attachment, next, socket_next)
 	{
 		const char *id = hub_conversation_id(attachment->stream->channel);
 
-		if (id && !has_head(hello, id))
+		if (id && !find_head(hello, id))
 			attachment_destroy(hub, attachment);
 	}
 	return n_new == 0;
@@ -271,11 +286,10 @@ follow_memberships(struct hub *hub, struct hub_socket *socket, const struct hell
 static int64_t
 head_of(const struct hello_job *hello, const char *channel)
 {
-	for (size_t i = 0; i < hello->n_heads; i++) {
-		if (strcmp(hello->heads[i].conversation_id, channel + 2) == 0)
-			return hello->heads[i].last_rev;
-	}
-	return hello->me;
+	const char *id = hub_conversation_id(channel);
+	const struct head *head = id ? find_head(hello, id) : NULL;
+
+	return head ? head->last_rev : hello->me;
 }
 
 static bool
@@ -332,7 +346,7 @@ on_done(struct storage_job *job)
 	struct hub_socket *socket = hub_socket_find(hub, hello->number);
 
 	hub->jobs--;
-	if (socket && job->status == ERR_NOT_FOUND) {
+	if (socket && (job->status == ERR_NOT_FOUND || job->status == ERR_UNAUTHORIZED)) {
 		session_close(socket->session, 4403, "revoked");
 	} else if (socket && job->status != OK) {
 		socket->read_at_ms = clock_monotonic_ms() + HUB_RETRY_MS;
@@ -367,9 +381,14 @@ hello_read(struct hub *hub, struct hub_socket *socket)
 	memcpy(hello->user_id, socket->user_id, ID_SIZE);
 	request->me = socket->request.me;
 	request->n_known = socket->request.n_known;
-	if (request->n_known) /* the socket may be gone before the job is */
-		request->known = (struct hub_known *)arena_memdup(&hello->job.arena, socket->request.known,
-								  request->n_known * sizeof *request->known);
+	memcpy(hello->login_id, session_login_id(socket->session), ID_SIZE);
+	if (request->n_known) { /* a copy: the socket may be gone before the job is */
+		struct hub_known *known = (struct hub_known *)arena_memdup(&hello->job.arena, socket->request.known,
+									   request->n_known * sizeof *known);
+
+		qsort(known, request->n_known, sizeof *known, compare_known);
+		request->known = known;
+	}
 	hub->jobs++;
 	storage_submit(hub->storage, &hello->job);
 }

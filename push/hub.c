@@ -72,6 +72,8 @@ hub_stream_use(struct hub *hub, const char *channel)
 	return stream;
 }
 
+static void resubscribed(struct hub *hub, struct stream *stream);
+
 static void
 stream_forget(struct hub *hub, struct stream *stream)
 {
@@ -83,6 +85,7 @@ stream_forget(struct hub *hub, struct stream *stream)
 	LL_FOREACH_SAFE (stream->waiting, delivery, next) {
 		delivery_unref(delivery);
 	}
+	resubscribed(hub, stream);
 	HASH_DEL(hub->streams, stream);
 	metrics_add(METRIC_STREAMS, -1);
 	free(stream);
@@ -115,7 +118,7 @@ schedule_repair(struct hub *hub, struct stream *stream, int64_t delay_ms)
 void
 hub_drain(struct hub *hub, struct stream *stream)
 {
-	if (stream->last == REV_UNKNOWN || stream->repairing)
+	if (stream->last == REV_UNKNOWN || stream->repair)
 		return;
 	while (stream->waiting && stream->waiting->rev <= stream->last + 1) {
 		struct delivery *delivery = stream->waiting;
@@ -137,7 +140,7 @@ hub_heard(struct hub *hub, struct stream *stream, int64_t head)
 {
 	if (head > stream->heard)
 		stream->heard = head;
-	if (stream->last != REV_UNKNOWN && stream->heard > stream->last && !stream->repairing)
+	if (stream->last != REV_UNKNOWN && stream->heard > stream->last && !stream->repair)
 		schedule_repair(hub, stream, hub->normal ? HUB_HEARD_MS : 0);
 }
 
@@ -196,13 +199,34 @@ set_normal(struct hub *hub, bool normal, const char *reason)
 		return;
 	hub->normal = normal;
 	log_warn("mode", LOG_S("mode", hub_mode(hub)), LOG_S("reason", reason));
-	metrics_set(METRIC_BUS_UP, normal);
 	frame = frame_mode(hub_mode(hub), reason);
 	HASH_ITER (hh, hub->sockets, socket, next) {
 		if (socket->greeted)
 			session_send_control(socket->session, frame);
 	}
 	frame_unref(frame);
+}
+
+/* Normal again only when nothing can have been missed: all confirmed, then all heads compared. */
+static void
+resubscribed(struct hub *hub, struct stream *stream)
+{
+	if (!stream->resubscribing)
+		return;
+	stream->resubscribing = false;
+	if (--hub->n_resubscribing == 0) {
+		hub->settling = true;
+		heads_compare_all(hub);
+	}
+}
+
+void
+hub_compared(struct hub *hub)
+{
+	if (!hub->settling)
+		return;
+	hub->settling = false;
+	set_normal(hub, true, "redis answers");
 }
 
 static void
@@ -215,6 +239,7 @@ on_confirmed(void *context, const char *channel)
 		return;
 	stream->confirmed = true;
 	hello_confirmed(hub, stream);
+	resubscribed(hub, stream);
 }
 
 static void
@@ -228,13 +253,15 @@ on_up(void *context)
 	if (!channels)
 		abort();
 	HASH_ITER (hh, hub->streams, stream, next) {
+		stream->resubscribing = true;
 		channels[i++] = stream->channel;
 	}
 	hub->connected = true;
+	hub->n_resubscribing = n;
+	hub->settling = n == 0;
+	heads_compare_all(hub); /* what was said while we were away */
 	subscriber_add(hub->subscriber, channels, n);
 	free(channels);
-	set_normal(hub, true, "redis answers");
-	heads_compare_all(hub); /* what was said while we were away */
 }
 
 static void
@@ -243,9 +270,10 @@ on_down(void *context, const char *reason)
 	struct hub *hub = context;
 	struct stream *stream, *next;
 
-	hub->connected = false;
+	hub->connected = hub->settling = false;
+	hub->n_resubscribing = 0;
 	HASH_ITER (hh, hub->streams, stream, next) {
-		stream->confirmed = false;
+		stream->confirmed = stream->resubscribing = false;
 	}
 	set_normal(hub, false, reason);
 	hub->heads_at_ms = 0;
@@ -259,7 +287,7 @@ stream_tick(struct hub *hub, struct stream *stream, int64_t now_ms)
 {
 	if (stream->repair_at_ms && now_ms >= stream->repair_at_ms) {
 		stream->repair_at_ms = 0;
-		if (stream->repairing || stream->last == REV_UNKNOWN)
+		if (stream->repair || stream->last == REV_UNKNOWN)
 			return stream->idle_since_ms != 0;
 		if (stream->heard > stream->last || (stream->waiting && stream->repair_rev == stream->last))
 			repair_begin(hub, stream);
@@ -280,7 +308,7 @@ on_tick(uv_timer_t *timer)
 	LL_FOREACH_SAFE2(due, stream, next, due_next)
 	{
 		stream->due = false;
-		if (stream->idle_since_ms && now_ms - stream->idle_since_ms >= HUB_IDLE_MS && !stream->repairing) {
+		if (stream->idle_since_ms && now_ms - stream->idle_since_ms >= HUB_IDLE_MS && !stream->repair) {
 			subscriber_remove(hub->subscriber, stream->channel);
 			stream_forget(hub, stream);
 		} else if (stream_tick(hub, stream, now_ms)) {
@@ -404,7 +432,7 @@ user_leave(struct hub *hub, struct hub_socket *socket)
 	struct hub_user *user;
 
 	HASH_FIND_STR(hub->users, socket->user_id, user);
-	LL_DELETE2(user->sockets, socket, user_next);
+	assert(user);
 	if (--user->n_sockets == 0) {
 		HASH_DEL(hub->users, user);
 		free(user);
@@ -445,7 +473,6 @@ hub_join(struct hub *hub, struct session *session, const char *user_id, const st
 	memcpy(socket->user_id, user_id, ID_SIZE);
 	copy_request(&socket->request, request);
 	HASH_ADD(hh, hub->sockets, number, sizeof socket->number, socket);
-	LL_PREPEND2(user->sockets, socket, user_next);
 	user->n_sockets++;
 	hello_begin(hub, socket);
 	return socket;

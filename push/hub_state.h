@@ -39,8 +39,10 @@ struct stream {
 	struct delivery *waiting; /* sorted by rev */
 	size_t n_waiting;
 	struct attachment *attachments;
-	bool confirmed; /* by the bus, on this connection */
-	bool repairing;
+	size_t n_attachments;
+	bool resubscribing;    /* counted in hub->n_resubscribing */
+	bool confirmed;        /* by the bus, on this connection */
+	uint64_t repair;       /* number of the read in flight; 0: none */
 	int64_t repair_at_ms;  /* 0: nothing is due */
 	int64_t repair_rev;    /* `last` when that was set: a stream that moved on since gets another 50 ms */
 	int64_t idle_since_ms; /* 0: in use */
@@ -73,19 +75,18 @@ struct hub_socket {
 	struct session *session;
 	char user_id[ID_SIZE];
 	struct attachment *attachments; /* the person's stream first */
-	struct hub_request request;     /* owned copy; freed when hello is over */
+	size_t n_attachments;
+	struct hub_request request; /* owned copy; freed when hello is over */
 	bool greeted;
 	int64_t read_at_ms;   /* hello reads at that time at the latest; 0: a read is under way, or hello is over */
 	bool retrying;        /* until read_at_ms, whatever is confirmed */
 	size_t n_unconfirmed; /* streams that the bus has not confirmed yet */
 	struct hub_socket *greeting_prev, *greeting_next; /* in hub->greeting */
-	struct hub_socket *user_next;                     /* sockets of the same person */
 };
 
 struct hub_user {
 	char id[ID_SIZE];
 	UT_hash_handle hh;
-	struct hub_socket *sockets; /* by user_next */
 	int64_t n_sockets;
 };
 
@@ -102,6 +103,8 @@ struct hub {
 	uint64_t next_number;
 	char epoch[EVENT_EPOCH_SIZE]; /* "" until the database has said it */
 	bool connected;               /* to the bus */
+	size_t n_resubscribing;       /* streams not confirmed again since the bus came back */
+	bool settling;                /* all confirmed: normal once all heads have been compared */
 	bool normal;                  /* connected, all confirmed and compared */
 	bool stopping;
 	uv_timer_t tick;
@@ -164,6 +167,9 @@ void join_forget_all(struct hub *hub);
 
 /* repair.c */
 void repair_begin(struct hub *hub, struct stream *stream);
+
+/* hub.c, for heads.c */
+void hub_compared(struct hub *hub); /* all heads were compared by name */
 
 /* heads.c */
 void heads_tick(struct hub *hub, int64_t now_ms);

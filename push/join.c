@@ -104,9 +104,11 @@ join_work(struct join *join, struct db *db)
 {
 	const char *conversation_id = hub_conversation_id(join->channel);
 
+	TRY(db_begin(db, DB_READ));
 	TRY(meta_epoch(db, join->epoch));
-	return changes_snapshot(db, &join->job.arena, conversation_id, join->user_id, &join->snapshot, &join->head,
-				&join->job.fault);
+	TRY(changes_snapshot(db, &join->job.arena, conversation_id, join->user_id, &join->snapshot, &join->head,
+			     &join->job.fault));
+	return db_commit(db, NULL);
 }
 
 static void

@@ -1,4 +1,5 @@
-/* Reading what a stream is missing, once for all its sockets: one read in flight per stream, records wait behind it. */
+/* Reading what a stream is missing, once for all its sockets: one read in flight per stream, records wait behind it. Head and
+ * rows come from one snapshot; the members of all of it are known before anything is sent, also when it is too much to push. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,25 +14,55 @@ enum { SPREAD_MS_PER_SOCKET = 5, SPREAD_MS_MAX = 10000 }; /* a lost record must 
 struct repair_job {
 	struct storage_job job;
 	struct hub *hub;
+	uint64_t number; /* stream->repair while this one is awaited */
 	char channel[EVENT_CHANNEL_SIZE];
 	int64_t after_rev;
 	/* results */
 	char epoch[EVENT_EPOCH_SIZE];
-	struct changes changes;       /* of a conversation */
-	struct person_changes person; /* of a person */
+	struct delivery *delivery;
 };
+
+/* One page into the delivery; its rows live no longer than this. */
+static enum status
+read_page(struct repair_job *repair, struct db *db, bool *ret_has_more)
+{
+	struct delivery *delivery = repair->delivery;
+	const char *id = repair->channel + 2;
+	struct person_changes person;
+	struct changes changes;
+	struct arena arena = {0};
+	enum status status;
+
+	if (repair->channel[0] == 'u') {
+		status = changes_of_person(db, &arena, id, delivery->rev, HUB_REPAIR_ROWS_MAX, &person);
+		if (status == OK) {
+			*ret_has_more = person.has_more;
+			delivery_add_person_changes(delivery, &person);
+		}
+	} else {
+		status = changes_of_conversation(db, &arena, id, NULL, delivery->rev, HUB_REPAIR_ROWS_MAX, &changes,
+						 &repair->job.fault);
+		if (status == OK) {
+			*ret_has_more = changes.has_more;
+			delivery_add_changes(delivery, id, &changes);
+		}
+	}
+	arena_finish(&arena);
+	return status;
+}
 
 static enum status
 repair_work(struct repair_job *repair, struct db *db)
 {
-	const char *id = repair->channel + 2;
-	struct arena *arena = &repair->job.arena;
+	bool has_more = true;
 
+	repair->delivery = delivery_begin_repair(repair->after_rev);
+	TRY(db_begin(db, DB_READ));
 	TRY(meta_epoch(db, repair->epoch));
-	if (repair->channel[0] == 'u')
-		return changes_of_person(db, arena, id, repair->after_rev, HUB_REPAIR_ROWS_MAX, &repair->person);
-	return changes_of_conversation(db, arena, id, NULL, repair->after_rev, HUB_REPAIR_ROWS_MAX, &repair->changes,
-				       &repair->job.fault);
+	while (has_more)
+		TRY(read_page(repair, db, &has_more));
+	delivery_finish_repair(repair->delivery, HUB_REPAIR_BYTES_MAX);
+	return db_commit(db, NULL);
 }
 
 static void
@@ -41,37 +72,19 @@ on_work(struct storage_job *job, struct db *db)
 }
 
 static void
-deliver_repair(struct hub *hub, struct stream *stream, const struct repair_job *repair)
+deliver_repair(struct hub *hub, struct stream *stream, struct delivery *delivery)
 {
-	bool of_person = repair->channel[0] == 'u';
-	struct delivery *delivery = of_person ? delivery_from_person_changes(&repair->person)
-					      : delivery_from_changes(repair->channel + 2, &repair->changes);
-	bool has_more = of_person ? repair->person.has_more : repair->changes.has_more;
-	int64_t head = of_person ? repair->person.last_rev : repair->changes.last_rev;
+	if (delivery->rev <= stream->last)
+		return;
+	if (delivery->kind == DELIVERY_GAP) {
+		int64_t n = (int64_t)stream->n_attachments;
 
-	if (has_more || delivery->frame->len > HUB_REPAIR_BYTES_MAX) {
-		struct attachment *attachment;
-		struct delivery *gap;
-		int64_t n_sockets = 0, spread;
-
-		DL_FOREACH (stream->attachments, attachment) {
-			n_sockets++;
-		}
-		spread = n_sockets > 1 ? n_sockets * SPREAD_MS_PER_SOCKET : 0;
-		if (spread > SPREAD_MS_MAX)
-			spread = SPREAD_MS_MAX;
-		gap = delivery_to_gap(delivery, hub_conversation_id(stream->channel), spread);
-		delivery_unref(delivery);
-		delivery = gap;
-		metrics_add(METRIC_GAPS, n_sockets);
+		delivery->spread_ms = n > 1 ? n * SPREAD_MS_PER_SOCKET : 0;
+		if (delivery->spread_ms > SPREAD_MS_MAX)
+			delivery->spread_ms = SPREAD_MS_MAX;
 	}
-	if (delivery->rev > stream->last) {
-		stream->last = delivery->rev;
-		hub_deliver(hub, stream, delivery);
-	}
-	delivery_unref(delivery);
-	if (head > stream->heard)
-		stream->heard = head;
+	stream->last = delivery->rev;
+	hub_deliver(hub, stream, delivery);
 }
 
 static void
@@ -82,18 +95,19 @@ on_done(struct storage_job *job)
 	struct stream *stream = hub_stream(hub, repair->channel);
 
 	hub->jobs--;
-	if (stream && stream->repairing && stream->last == repair->after_rev) {
-		stream->repairing = false;
-		if (job->status == OK && hub_epoch_seen(hub, repair->epoch)) {
-			deliver_repair(hub, stream, repair);
-			hub_drain(hub, stream);
-			hub_heard(hub, stream, stream->heard);
-		} else if (job->status != OK) {
+	if (stream && stream->repair == repair->number) {
+		stream->repair = 0;
+		if (job->status != OK) {
 			stream->repair_at_ms = clock_monotonic_ms() + HUB_RETRY_MS;
 			stream->repair_rev = stream->last;
 			hub_due(hub, stream);
+		} else if (hub_epoch_seen(hub, repair->epoch)) {
+			deliver_repair(hub, stream, repair->delivery);
+			hub_drain(hub, stream);
+			hub_heard(hub, stream, stream->heard);
 		}
 	}
+	delivery_unref(repair->delivery);
 	arena_finish(&job->arena);
 	free(repair);
 }
@@ -105,7 +119,7 @@ repair_begin(struct hub *hub, struct stream *stream)
 
 	if (!repair)
 		abort();
-	stream->repairing = true;
+	stream->repair = repair->number = ++hub->next_number;
 	repair->job.work = on_work;
 	repair->job.done = on_done;
 	repair->hub = hub;

@@ -34,16 +34,7 @@ struct db_driver_keeper {
 	struct turnstile turnstile;
 	int lock_fd;
 	char *wal_path;
-	struct stat checkpointed; /* the WAL when all of it was in the database; zero: not known */
 };
-
-static bool
-is_unchanged(const struct db_driver_keeper *keeper, const struct stat *wal)
-{
-	return wal->st_size == keeper->checkpointed.st_size &&
-	       wal->st_mtim.tv_sec == keeper->checkpointed.st_mtim.tv_sec &&
-	       wal->st_mtim.tv_nsec == keeper->checkpointed.st_mtim.tv_nsec;
-}
 
 /* Returns false when readers kept the WAL from being emptied. */
 static bool
@@ -58,21 +49,17 @@ truncate_wal(struct db_driver_keeper *keeper)
 	return code == SQLITE_OK;
 }
 
-/* One checkpoint; returns how long to wait for the next. */
+/* One checkpoint, which costs next to nothing when all is in the database; returns how long to wait for the next. */
 static int
 checkpoint(struct db_driver_keeper *keeper)
 {
-	int frames = -1, done = -1;
-	struct stat wal = {0};
+	struct stat wal;
 
-	if (stat(keeper->wal_path, &wal) != 0 || wal.st_size == 0 || is_unchanged(keeper, &wal))
+	if (stat(keeper->wal_path, &wal) != 0 || wal.st_size == 0 ||
+	    sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
 		return CHECKPOINT_EVERY_MS;
-	if (sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &done) != SQLITE_OK)
-		return CHECKPOINT_EVERY_MS;
-	if (wal.st_size > WAL_MAX_BYTES)
-		return truncate_wal(keeper) ? CHECKPOINT_EVERY_MS : TRUNCATE_AGAIN_MS;
-	if (frames == done)
-		keeper->checkpointed = wal; /* its state from before: what came since shows as a change */
+	if (wal.st_size > WAL_MAX_BYTES && !truncate_wal(keeper))
+		return TRUNCATE_AGAIN_MS;
 	return CHECKPOINT_EVERY_MS;
 }
 

@@ -41,6 +41,8 @@ struct membership {
 struct person_changes {
 	struct membership *memberships;
 	size_t n_memberships;
+	char (*revoked_session_ids)[ID_SIZE]; /* log-ins that ended; not in the JSON: push closes their sockets */
+	size_t n_revoked_sessions;
 	int64_t after_rev, next_after_rev, last_rev;
 	bool has_more;
 };
@@ -53,9 +55,13 @@ struct head {
 };
 
 json_t *message_page_to_json(const struct message_page *page);
-json_t *changes_to_json(const struct changes *changes);               /* the body of list_changes */
-json_t *membership_to_json(const struct membership *membership);      /* {conversation_id, member: bool, rev, me, read_seq} */
-json_t *person_changes_to_json(const struct person_changes *changes); /* {memberships, rejections, next_after_rev, last_rev, has_more} */
-json_t *head_to_json(const struct head *head);                        /* {conversation_id, last_seq, last_rev} */
+/* The body of list_changes. */
+json_t *changes_to_json(const struct changes *changes);
+/* {conversation_id, member: bool, rev, me, read_seq} */
+json_t *membership_to_json(const struct membership *membership);
+/* {memberships, rejections, next_after_rev, last_rev, has_more} */
+json_t *person_changes_to_json(const struct person_changes *changes);
+/* {conversation_id, last_seq, last_rev} */
+json_t *head_to_json(const struct head *head);
 
 #endif

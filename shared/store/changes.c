@@ -248,6 +248,28 @@ read_memberships(struct db *db, struct arena *arena, const char *user_id, struct
 	}
 }
 
+static enum status
+read_revoked_sessions(struct db *db, struct arena *arena, const char *user_id, struct person_changes *changes)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT id FROM sessions WHERE user_id = $1 AND user_rev > $2"
+			       " AND user_rev <= $3 AND revoked_at IS NOT NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_int64(stmt, 2, changes->after_rev);
+	db_bind_int64(stmt, 3, changes->next_after_rev);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row)
+			return OK;
+		changes->revoked_session_ids =
+			rows_grow(arena, changes->revoked_session_ids, changes->n_revoked_sessions,
+				  sizeof *changes->revoked_session_ids);
+		db_column_copy(stmt, 0, changes->revoked_session_ids[changes->n_revoked_sessions++], ID_SIZE);
+	}
+}
+
 enum status
 changes_of_person(struct db *db, struct arena *arena, const char *user_id, int64_t after_rev, int64_t limit,
 		  struct person_changes *ret_changes)
@@ -264,6 +286,7 @@ changes_of_person(struct db *db, struct arena *arena, const char *user_id, int64
 	changes.has_more = extent.until < changes.last_rev;
 	if (extent.n_rows > 0)
 		TRY(read_memberships(db, arena, user_id, &changes));
+	TRY(read_revoked_sessions(db, arena, user_id, &changes));
 	*ret_changes = changes;
 	return OK;
 }

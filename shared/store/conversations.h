@@ -33,6 +33,11 @@ MUST_USE enum status conversations_heads(struct db *db, struct arena *arena, con
 MUST_USE enum status conversations_head(struct db *db, const char *conversation_id, const char *user_id,
 					struct head *ret_head, struct fault *ret_fault);
 
+/* The last_rev of a conversation that the person is or was in. ERR_NOT_FOUND (no fault) for everybody else: what is not theirs
+ * tells them nothing. */
+MUST_USE enum status conversations_former_head(struct db *db, const char *conversation_id, const char *user_id,
+					       int64_t *ret_last_rev);
+
 /* Streams (conversations and people) whose change_no >= position, with their heads: `c:<id>` or `u:<id>`. */
 struct stream_head {
 	char channel[ID_SIZE + 2];

@@ -64,6 +64,23 @@ conversations_head(struct db *db, const char *conversation_id, const char *user_
 	return OK;
 }
 
+enum status
+conversations_former_head(struct db *db, const char *conversation_id, const char *user_id, int64_t *ret_last_rev)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT c.last_rev FROM members m JOIN conversations c ON c.id = m.conversation_id"
+			       " WHERE m.conversation_id = $1 AND m.user_id = $2");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	*ret_last_rev = db_column_int64(stmt, 0);
+	return OK;
+}
+
 /* Appends the rows (channel, last_rev) of a bound statement. */
 static enum status
 read_stream_heads(struct db_stmt *stmt, struct arena *arena, struct stream_head **heads, size_t *n)

@@ -103,19 +103,6 @@ lock_rows(struct batch *batch)
 	return lock(batch, DB_LOCK_USERS, users, n_users);
 }
 
-static enum status
-read_epoch(struct batch *batch)
-{
-	struct batch_runner *runner = batch->runner;
-	uint64_t connection = db_connection_number(batch->db);
-
-	if (runner->epoch_connection == connection)
-		return OK;
-	TRY(meta_epoch(batch->db, runner->epoch));
-	runner->epoch_connection = connection;
-	return OK;
-}
-
 /* Runs of sends are one set-based step; everything else is one by one. *ret_failed is the operation at fault, if it is
  * one's. */
 static enum status
@@ -176,7 +163,7 @@ transact(struct batch *batch, struct fault *ret_fault)
 	if (status == OK)
 		status = meta_check_serving(batch->db, ret_fault);
 	if (status == OK)
-		status = read_epoch(batch);
+		status = meta_epoch(batch->db, batch->runner->epoch); /* another one may have been put in place */
 	if (status == OK) {
 		outcome = OUTCOME_FAILED;
 		status = lock_rows(batch);
@@ -190,10 +177,12 @@ transact(struct batch *batch, struct fault *ret_fault)
 	log_debug("writer_rollback", LOG_S("status", status_name(status)), LOG_S("error", db_error(batch->db)),
 		  LOG_I("operations", batch->n_ops));
 	db_rollback(batch->db);
-	batch->runner->epoch_connection = 0;
 	if (failed && failed->fault.code)
 		*ret_fault = failed->fault;
 	explain(status, unknown, ret_fault);
+	/* A full disk or a lost connection is not this operation's fault: those after it would fare no better. */
+	if (status == ERR_UNAVAILABLE && !batch->lock_failed && batch->n_ops == 1)
+		outcome = OUTCOME_REFUSED;
 	return unknown ? OUTCOME_REFUSED : outcome;
 }
 

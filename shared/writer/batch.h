@@ -28,7 +28,6 @@ struct batch_runner {
 	struct db *db;
 	struct bus *bus; /* NULL in tests */
 	char epoch[EVENT_EPOCH_SIZE];
-	uint64_t epoch_connection; /* db_connection_number when the epoch was read; 0: read it again */
 	const char *fault_point;   /* STONECHAT_FAULT_WRITER, or NULL */
 };
 

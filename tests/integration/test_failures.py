@@ -154,6 +154,15 @@ def test_without_redis_messages_are_stored_and_told_of(own_stack: Stack) -> None
         mine.created(message["id"])
 
 
+def test_log_out_without_redis_closes_the_socket(own_stack: Stack) -> None:
+    ann = Person.new(own_stack)
+    with ann.connect() as live:
+        own_stack.redis.kill()
+        own_stack.wait_ready(redis="degraded")
+        assert ann.log_out().status_code == 204
+        assert live.wait_closed(HEADS_CHECK_S * PATIENCE) == 4403
+
+
 def test_a_first_message_without_redis(own_stack: Stack) -> None:
     """A conversation that did not exist is found, too."""
     ann, bob = Person.new(own_stack), Person.new(own_stack)
