@@ -173,6 +173,8 @@ attachment_pass(struct hub *hub, struct attachment *attachment, struct delivery 
 		LL_APPEND(attachment->held, held);
 		return;
 	}
+	if (delivery->kind == DELIVERY_EVENT && delivery->rev <= attachment->head)
+		return;
 	if (attachment->stream->channel[0] == 'c') {
 		if (apply_own_membership(hub, attachment, delivery))
 			send_delivery(attachment, delivery);
@@ -194,11 +196,12 @@ attachment_release(struct hub *hub, struct attachment *attachment, int64_t head)
 	memcpy(channel, attachment->stream->channel, sizeof channel);
 	attachment->held = NULL;
 	attachment->holding = false;
+	attachment->head = head;
 	LL_FOREACH_SAFE (first, held, next) {
 		struct hub_socket *socket = hub_socket_find(hub, number); /* passing on may detach or close it */
 
 		attachment = socket ? attachment_find(socket, channel) : NULL;
-		if (attachment && (held->delivery->kind != DELIVERY_EVENT || held->delivery->rev > head))
+		if (attachment)
 			attachment_pass(hub, attachment, held->delivery);
 		delivery_unref(held->delivery);
 		free(held);

@@ -73,6 +73,8 @@ on_done(struct storage_job *storage_job)
 		hub->heads_asking = false;
 		if (storage_job->status != OK)
 			hub->heads_position = 0; /* the next connection may see another past: compare all */
+		else if (job->position && job->next_position < job->position)
+			hub_forget_all(hub, "the database has gone back");
 		else if (hub_epoch_seen(hub, job->epoch)) {
 			hub->heads_position = job->next_position;
 			compare(hub, job);

@@ -62,6 +62,7 @@ struct attachment {
 	int64_t member_rev; /* of the membership it rests on; 0 in a person's stream */
 	bool holding;       /* its membership or head is being read: deliveries wait */
 	bool awaited;       /* counted in its socket's n_unconfirmed */
+	int64_t head;       /* read for this socket: events up to it are in what it was told */
 	uint64_t join;      /* number of the join under way, 0: none */
 	struct held *held;
 	struct attachment *prev, *next;               /* in the stream */

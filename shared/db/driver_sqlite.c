@@ -17,8 +17,9 @@
 #include "db/turnstile.h"
 
 enum {
-	BUSY_TIMEOUT_MS = 5000
-}; /* for whoever writes without the turnstile (the sqlite3 shell), and for WAL recovery */
+	TURN_WAIT_MS = 3000,   /* for the writers with our locks */
+	BUSY_TIMEOUT_MS = 3000 /* for those without: the sqlite3 shell */
+};                             /* for whoever writes without the turnstile (the sqlite3 shell), and for WAL recovery */
 
 struct db_connection {
 	sqlite3 *handle;
@@ -88,7 +89,7 @@ make_wal(const char *path, sqlite3 *handle)
 		return true;
 	if (turnstile_open(path, &turnstile) != OK)
 		return false;
-	wal = turnstile_enter(&turnstile) == OK && is_wal(handle, "PRAGMA journal_mode = WAL");
+	wal = turnstile_enter(&turnstile, TURN_WAIT_MS) == OK && is_wal(handle, "PRAGMA journal_mode = WAL");
 	turnstile_close(&turnstile);
 	return wal;
 }
@@ -192,7 +193,7 @@ sqlite_begin(struct db_connection *connection, enum db_transaction kind)
 	if (kind == DB_READ)
 		return status_of(sqlite3_exec(connection->handle, "BEGIN", NULL, NULL, NULL));
 
-	TRY(turnstile_enter(&connection->turnstile));
+	TRY(turnstile_enter(&connection->turnstile, TURN_WAIT_MS));
 	code = sqlite3_exec(connection->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 	if (code != SQLITE_OK) {
 		turnstile_leave(&connection->turnstile);

@@ -19,7 +19,8 @@ enum {
 	CHECKPOINT_EVERY_MS = 1000,
 	TAKE_OVER_EVERY_MS = 5000,
 	TRUNCATE_AGAIN_MS = 5000, /* after readers were in the way */
-	READERS_WAIT_MS = 250,    /* at most, with all writers waiting too */
+	TURN_WAIT_MS = 1000,
+	READERS_WAIT_MS = 250, /* at most, with all writers waiting too */
 	WAL_MAX_BYTES = 64 * 1024 * 1024,
 };
 
@@ -42,7 +43,7 @@ truncate_wal(struct db_driver_keeper *keeper)
 {
 	int code;
 
-	if (turnstile_enter(&keeper->turnstile) != OK)
+	if (turnstile_enter(&keeper->turnstile, TURN_WAIT_MS) != OK)
 		return false;
 	code = sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	turnstile_leave(&keeper->turnstile);

@@ -222,3 +222,14 @@ migrate_check(struct db *db, struct fault *ret_fault)
 				 schema, compatible_from, n_migrations);
 	return OK;
 }
+
+enum status
+migrate_check_url(const char *url, struct fault *ret_fault)
+{
+	struct db *db;
+
+	TRY(db_open(url, DB_ACCESS_READ, &db, ret_fault));
+	enum status status = migrate_check(db, ret_fault);
+	db_close(db);
+	return status;
+}

@@ -35,4 +35,7 @@ MUST_USE enum status migrate_pending(struct db *db, const struct migration **ret
  * else ERR_UNAVAILABLE with the command to run. */
 MUST_USE enum status migrate_check(struct db *db, struct fault *ret_fault);
 
+/* The same for a daemon that has no connection yet: also ERR_UNAVAILABLE when the database cannot be opened. */
+MUST_USE enum status migrate_check_url(const char *url, struct fault *ret_fault);
+
 #endif

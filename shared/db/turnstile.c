@@ -6,7 +6,10 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 int
 turnstile_open_file(const char *database_path, const char *suffix)
@@ -32,12 +35,22 @@ turnstile_try(int fd)
 	return !failed;
 }
 
+enum { PAUSE_MIN_US = 50, PAUSE_MAX_US = 1000 };
+
+/* flock(2) has no time limit, so it is tried again and again: often at first, when the other is about to finish. */
 static enum status
-wait_for(int fd)
+wait_for(int fd, int patience_ms)
 {
-	while (flock(fd, LOCK_EX) != 0)
-		if (errno != EINTR)
+	int64_t until_us = clock_monotonic_us() + (int64_t)patience_ms * 1000;
+	long pause_us = PAUSE_MIN_US;
+
+	while (!turnstile_try(fd)) {
+		if (clock_monotonic_us() >= until_us)
 			return ERR_UNAVAILABLE;
+		nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+		if (pause_us < PAUSE_MAX_US)
+			pause_us *= 2;
+	}
 	return OK;
 }
 
@@ -71,12 +84,12 @@ turnstile_close(struct turnstile *turnstile)
 }
 
 enum status
-turnstile_enter(const struct turnstile *turnstile)
+turnstile_enter(const struct turnstile *turnstile, int patience_ms)
 {
 	enum status status;
 
-	TRY(wait_for(turnstile->next_fd));
-	status = wait_for(turnstile->write_fd);
+	TRY(wait_for(turnstile->next_fd, patience_ms));
+	status = wait_for(turnstile->write_fd, patience_ms);
 	flock(turnstile->next_fd, LOCK_UN);
 	return status;
 }

@@ -1,7 +1,8 @@
 /* Writers of all processes take turns at a SQLite database: two locked files beside it, <db>.next and <db>.write.
  *
- * Who waits holds `next`, who writes holds `write`. With SQLite's own busy handler, which sleeps and tries again, a light
- * writer starves beside a busy one; the kernel's queue on a lock is fair. */
+ * Who waits holds `next`, who writes holds `write`. With SQLite's own busy handler alone a light writer starves beside a busy
+ * one; here the busy one gives `next` away while it writes, and cannot come back before the light one had its turn. A turn
+ * is waited for with a limit: a process that is stopped in its own must not stop the others for ever. */
 #ifndef DB_TURNSTILE_H
 #define DB_TURNSTILE_H
 
@@ -18,8 +19,8 @@ struct turnstile {
 MUST_USE enum status turnstile_open(const char *database_path, struct turnstile *ret_turnstile);
 void turnstile_close(struct turnstile *turnstile);
 
-/* Waits for its turn, as long as it takes. */
-MUST_USE enum status turnstile_enter(const struct turnstile *turnstile);
+/* Waits for its turn, at most `patience_ms` for each of the two locks; then ERR_UNAVAILABLE, and nothing is held. */
+MUST_USE enum status turnstile_enter(const struct turnstile *turnstile, int patience_ms);
 void turnstile_leave(const struct turnstile *turnstile);
 
 /* Opens (and makes) <database_path><suffix> to be locked; -1 with errno set. */

@@ -257,9 +257,15 @@ same_conversation(const struct write_op *a, const struct write_op *b)
 	return a->conversation_id && b->conversation_id && strcmp(a->conversation_id, b->conversation_id) == 0;
 }
 
-/* Each in its own transaction. What nobody can write now is not tried 512 times, and neither is a conversation that
- * somebody else keeps locked. */
-static void
+static bool
+is_unknown(const struct write_op *op)
+{
+	return op->fault.code && strcmp(op->fault.code, "outcome_unknown") == 0;
+}
+
+/* Each in its own transaction. What nobody can write now is not tried 512 times (false is returned), and neither is a
+ * conversation that somebody else keeps locked. */
+static bool
 run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 {
 	bool lock_failed;
@@ -268,9 +274,9 @@ run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 		enum outcome outcome = attempt(runner, &ops[i], 1, &lock_failed);
 		struct fault fault = ops[i]->fault;
 
-		if (outcome == OUTCOME_REFUSED && strcmp(fault.code, "outcome_unknown") != 0) {
+		if (outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) {
 			fail_all(ops + i, n_ops - i, &fault);
-			return;
+			return false;
 		}
 		while (outcome == OUTCOME_FAILED && lock_failed && i + 1 < n_ops &&
 		       same_conversation(ops[i], ops[i + 1])) {
@@ -278,6 +284,7 @@ run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 			i++;
 		}
 	}
+	return true;
 }
 
 /* Merge sort, because it is stable: the order of submission within a conversation is the order of its messages. */
@@ -302,7 +309,7 @@ sort(struct write_op **ops, size_t n, struct write_op **scratch)
 	}
 }
 
-void
+bool
 batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 {
 	struct write_op *scratch[WRITER_BATCH_MAX];
@@ -310,8 +317,9 @@ batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 
 	sort(ops, n_ops, scratch);
 	metrics_add(METRIC_WRITER_OPS, (int64_t)n_ops);
-	if (attempt(runner, ops, n_ops, &lock_failed) != OUTCOME_FAILED || n_ops == 1)
-		return;
+	enum outcome outcome = attempt(runner, ops, n_ops, &lock_failed);
+	if (outcome != OUTCOME_FAILED || n_ops == 1)
+		return outcome != OUTCOME_REFUSED || is_unknown(ops[0]);
 	metrics_add(METRIC_WRITER_RETRIES, 1);
-	run_one_by_one(runner, ops, n_ops);
+	return run_one_by_one(runner, ops, n_ops);
 }

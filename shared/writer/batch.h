@@ -28,7 +28,7 @@ struct batch_runner {
 	struct db *db;
 	struct bus *bus; /* NULL in tests */
 	char epoch[EVENT_EPOCH_SIZE];
-	const char *fault_point;   /* STONECHAT_FAULT_WRITER, or NULL */
+	const char *fault_point; /* STONECHAT_FAULT_WRITER, or NULL */
 };
 
 /* One transaction's worth of operations while it runs. */
@@ -45,8 +45,8 @@ struct batch {
 };
 
 /* Runs the operations (the array is sorted in place): commits, publishes, and fills in status, fault and results. The caller
- * answers. */
-void batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops);
+ * answers. False: nothing can be written at present, so what else waits need not be tried. */
+bool batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops);
 
 /* Refuses one operation; returns OK, for the transaction goes on. */
 enum status batch_refuse(struct write_op *op, enum status status, const char *code, const char *field,

@@ -43,6 +43,27 @@ take(struct writer *writer, struct write_op *ret_ops[WRITER_BATCH_MAX])
 	return n;
 }
 
+/* What waited while a batch found that nothing can be written gets the same answer, or each batch of a long queue would wait as
+ * long for the database as this one has. */
+static void
+refuse_queued(struct writer *writer, const struct fault *fault)
+{
+	struct write_op *op, *next;
+
+	pthread_mutex_lock(&writer->mutex);
+	op = writer->first;
+	writer->first = writer->last = NULL;
+	writer->n_queued = 0;
+	metrics_set(METRIC_WRITER_QUEUE, 0);
+	pthread_mutex_unlock(&writer->mutex);
+	for (; op; op = next) {
+		next = op->next;
+		op->status = fault->status;
+		op->fault = *fault;
+		op->done(op);
+	}
+}
+
 static void *
 run(void *argument)
 {
@@ -52,9 +73,13 @@ run(void *argument)
 
 	while ((n = take(writer, submitted)) > 0) {
 		memcpy(sorted, submitted, n * sizeof *sorted);
-		batch_run(&writer->runner, sorted, n);
+		bool writable = batch_run(&writer->runner, sorted, n);
+		struct fault fault = sorted[n - 1]->fault; /* of the last one tried */
+
 		for (size_t i = 0; i < n; i++)
 			submitted[i]->done(submitted[i]); /* its owner may free it here */
+		if (!writable)
+			refuse_queued(writer, &fault);
 	}
 	return NULL;
 }

@@ -130,9 +130,15 @@ a_daemon_refuses_an_empty_database(void **state)
 {
 	struct test_database *test = *state;
 	struct fault fault = {0};
+	size_t n_applied;
 
 	check_status(migrate_check(test->db, &fault), ERR_UNAVAILABLE);
 	assert_string_equal(fault.code, "schema_older");
+	fault = (struct fault){0};
+	check_status(migrate_check_url(test->url, &fault), ERR_UNAVAILABLE);
+	assert_string_equal(fault.code, "schema_older");
+	check_ok(test, migrate_run(test->db, NULL, NULL, &n_applied, NULL));
+	assert_int_equal(migrate_check_url(test->url, NULL), OK);
 }
 
 struct migrator {

@@ -1,8 +1,12 @@
 /* Writers of several threads and processes take turns, and a light one is not starved by a busy one. */
 #include "support/database.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/file.h>
+
+#include "base/clock.h"
 
 enum { TRANSACTIONS = 150, THREADS = 3, LIGHT_TRANSACTIONS = 40, OVERTAKEN_MAX = 10 };
 
@@ -156,6 +160,24 @@ a_killed_writer_gives_its_turn_back(void **state)
 	db_rollback(test->db);
 }
 
+/* A process that is stopped in its turn stops nobody for ever: they are told, and go on when it does. */
+static void
+a_stopped_writer_does_not_stop_the_others(void **state)
+{
+	struct test_database *test = *state;
+	int fd = open(arena_printf(&test->arena, "%s.write", test->path), O_RDWR);
+	int64_t begun_ms = clock_monotonic_ms();
+
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	check_status(db_begin(test->db, DB_WRITE), ERR_UNAVAILABLE);
+	assert_false(db_in_transaction(test->db));
+	assert_true(clock_monotonic_ms() - begun_ms < 3 * 6000);
+	close(fd);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	db_rollback(test->db);
+}
+
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, test_database_setup, test_database_teardown)
 
 /* Somebody without our locks (the sqlite3 shell; here a handle whose lock files are others) is kept out by SQLite itself
@@ -185,6 +207,7 @@ main(void)
 		WITH_DATABASE(no_update_is_lost),
 		WITH_DATABASE(a_light_writer_is_not_starved),
 		WITH_DATABASE(a_killed_writer_gives_its_turn_back),
+		WITH_DATABASE(a_stopped_writer_does_not_stop_the_others),
 		WITH_DATABASE(a_writer_without_the_turnstile_is_kept_out),
 	};
 

@@ -240,6 +240,23 @@ a_head_below_what_was_delivered_closes_all(void **state)
 	assert_int_equal(test->ada_session.closed, 4001);
 }
 
+static void
+a_database_that_has_gone_back_closes_all(void **state)
+{
+	struct fixture *test = *state;
+
+	size_t len;
+
+	say(test, "one more", &len);
+	say(test, "and another", &len);
+	bus.events.down(bus.context, "test");
+	turn(test, 600);
+	test_database_run(&test->database, "UPDATE meta SET value = '0' WHERE key = 'change_no'");
+	for (int i = 0; i < 100 && !test->ada_session.closed; i++)
+		turn(test, 100);
+	assert_int_equal(test->ada_session.closed, 4001);
+}
+
 int
 main(void)
 {
@@ -259,6 +276,7 @@ main(void)
 		CASE(a_revocation_whose_record_was_lost_closes_the_socket),
 		CASE(a_revocation_during_hello_closes_the_socket),
 		CASE(a_head_below_what_was_delivered_closes_all),
+		CASE(a_database_that_has_gone_back_closes_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,15 +52,6 @@ add_control(struct lanes *lanes, const char *text)
 }
 
 static void
-add_ephemeral(struct lanes *lanes, const char *text, const char *key)
-{
-	struct frame *frame = frame_create(text, strlen(text));
-
-	lanes_add_ephemeral(lanes, frame, key);
-	frame_unref(frame);
-}
-
-static void
 expect_text(struct lanes *lanes, const char *text)
 {
 	struct frame *frame = lanes_take(lanes);
@@ -99,7 +90,6 @@ lanes_leave_in_their_order_joined_by_newlines(void **state)
 
 	(void)state;
 	assert_true(lanes_are_empty(&lanes));
-	add_ephemeral(&lanes, "typing", "t:1");
 	add(&lanes, 'a', 1, STREAM_A, 1);
 	add(&lanes, 'b', 1, STREAM_B, 1);
 	add_control(&lanes, "one");
@@ -107,7 +97,6 @@ lanes_leave_in_their_order_joined_by_newlines(void **state)
 	assert_false(lanes_are_empty(&lanes));
 	expect_text(&lanes, "one\ntwo");
 	expect_text(&lanes, "a\nb");
-	expect_text(&lanes, "typing");
 	assert_null(lanes_take(&lanes));
 	assert_true(lanes_are_empty(&lanes));
 	lanes_finish(&lanes);
@@ -205,25 +194,6 @@ memory_is_bounded_whatever_comes(void **state)
 	lanes_finish(&lanes);
 }
 
-static void
-ephemeral_keeps_the_newest_per_key(void **state)
-{
-	struct lanes lanes = {0};
-	char key[16];
-
-	(void)state;
-	add_ephemeral(&lanes, "old", "k");
-	add_ephemeral(&lanes, "other", "l");
-	add_ephemeral(&lanes, "new", "k");
-	expect_text(&lanes, "other\nnew");
-	for (int i = 0; i < 2 * LANE_EPHEMERAL_MAX; i++) {
-		snprintf(key, sizeof key, "%d", i);
-		add_ephemeral(&lanes, key, key);
-	}
-	assert_int_equal(lanes.ephemeral.n_items, LANE_EPHEMERAL_MAX);
-	lanes_finish(&lanes);
-}
-
 int
 main(void)
 {
@@ -233,7 +203,6 @@ main(void)
 		cmocka_unit_test(an_overflow_collapses_the_oldest_stream),
 		cmocka_unit_test(a_marker_tells_the_newest_revision_and_no_conversation_for_a_person),
 		cmocka_unit_test(memory_is_bounded_whatever_comes),
-		cmocka_unit_test(ephemeral_keeps_the_newest_per_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

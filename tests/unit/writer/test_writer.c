@@ -223,6 +223,32 @@ the_end_answers_all(void **state)
 	writer_destroy(NULL);
 }
 
+/* A long queue must not wait for the database batch after batch. */
+static void
+what_waits_behind_a_locked_database_is_refused_with_the_rest(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_send_message sends[2];
+	int positions[2];
+	int64_t tried = metrics_get(METRIC_WRITER_OPS);
+
+	atomic_store(&n_done, 0);
+	close_gate(fixture);
+	for (int i = 0; i < 2; i++) {
+		make_direct_send(&sends[i], fixture->ada, fixture->bob, NULL, "hello?");
+		submit(fixture, &sends[i].op, &positions[i]);
+		if (i == 0)
+			WAIT_FOR(metrics_get(METRIC_WRITER_QUEUE) == 0); /* it is being tried */
+	}
+	WAIT_FOR(atomic_load(&n_done) == 2);
+	open_gate(fixture);
+	for (int i = 0; i < 2; i++) {
+		assert_refused(&sends[i].op, ERR_UNAVAILABLE, "database_unavailable");
+		arena_finish(&sends[i].op.arena);
+	}
+	assert_int_equal(metrics_get(METRIC_WRITER_OPS), tried + 1);
+}
+
 static void
 a_database_that_is_not_there(void **state)
 {
@@ -316,6 +342,7 @@ main(void)
 		CASE(threads_share_one_order),
 		CASE(a_full_queue_refuses_at_once),
 		CASE(the_end_answers_all),
+		CASE(what_waits_behind_a_locked_database_is_refused_with_the_rest),
 		CASE(a_database_that_is_not_there),
 	};
 
