@@ -1,5 +1,5 @@
 // Bundles the page into dist/: index.html, favicon and assets whose names carry a hash of their content.
-// With --test: bundles test/ and runs it by node's own runner.
+// With --test: bundles test/ and runs it by node's own runner; further options are the runner's.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -44,17 +44,17 @@ function build() {
 	renameSync(out, join(here, "dist"));
 }
 
-function test() {
+function test(options) {
 	const out = mkdtempSync(join(tmpdir(), "stonechat-web-test-"));
 	try {
 		const tests = readdirSync(join(here, "test")).filter((name) => name.endsWith(".test.ts"));
 		esbuild(...tests.map((name) => join("test", name)), "--bundle", "--platform=node", "--format=esm", "--out-extension:.js=.mjs", `--outdir=${out}`);
-		const run = spawnSync(process.execPath, ["--test", ...tests.map((name) => join(out, basename(name, ".ts") + ".mjs"))], { stdio: "inherit" });
+		const run = spawnSync(process.execPath, ["--test", ...options, ...tests.map((name) => join(out, basename(name, ".ts") + ".mjs"))], { stdio: "inherit" });
 		process.exitCode = run.status ?? 1;
 	} finally {
 		rmSync(out, { recursive: true, force: true });
 	}
 }
 
-if (process.argv.includes("--test")) test();
+if (process.argv[2] === "--test") test(process.argv.slice(3));
 else build();

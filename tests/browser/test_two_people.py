@@ -217,3 +217,37 @@ def test_the_connection_comes_back(stack: Stack, visitor: MakeVisitor) -> None:
     expect(ann.bubble("meanwhile")).to_be_visible(timeout=40_000)
     expect(ann.bubble("from the dark")).to_have_attribute("data-state", "sent", timeout=40_000)
     assert sorted(m["content"] for m in bob.history(room)) == ["before", "from the dark", "meanwhile"]
+
+
+def test_too_many_pages(browser: Browser, make_stack: MakeStack) -> None:
+    """The page over the limit says so, renews no token and waits for its person, who may try again."""
+    stack = make_stack({"limits.sockets_per_user": "1"})
+    context = browser.new_context()
+    first = Visitor(context, stack)
+    name = new_name("ann")
+    first.sign_up(name)
+    expect(first.at("connection-banner")).to_have_attribute("data-state", "online")
+    second = Visitor(context, stack)
+    expect(second.at("connection-banner")).to_have_attribute("data-state", "stopped")
+    expect(second.at("connection-banner")).to_contain_text("too many places")
+
+    renewals: list[str] = []
+    second.page.on("request", lambda request: renewals.append(request.url) if "/auth/refresh" in request.url else None)
+    again = second.at("connection-banner").get_by_role("button")
+    with second.page.expect_websocket() as attempt:
+        again.click()
+    if not attempt.value.is_closed():
+        attempt.value.wait_for_event("close")
+    expect(second.at("connection-banner")).to_have_attribute("data-state", "stopped")
+
+    first.page.close()
+    expect(second.at("connection-banner")).to_have_attribute("data-state", "stopped")
+    for _ in range(100):  # the server has yet to see it go
+        if second.at("connection-banner").get_attribute("data-state") == "online":
+            break
+        with second.page.expect_websocket():
+            again.click()
+        expect(second.at("connection-banner")).to_have_attribute("data-state", re.compile("online|stopped"))
+    expect(second.at("connection-banner")).to_have_attribute("data-state", "online")
+    assert renewals == []
+    context.close()

@@ -3,9 +3,9 @@
 import { computed, signal } from "@preact/signals";
 import { systemClock } from "./core/clock";
 import { type Address, Outbox, type Outgoing } from "./core/outbox";
-import { byActivity, Replica } from "./core/replica";
-import type { ConversationStream } from "./core/stream";
-import type { Frame, Member, Message, User } from "./core/types";
+import { Replica } from "./core/replica";
+import { byActivity, type ConversationStream } from "./core/stream";
+import type { Failure, Frame, Member, Message, User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
 import { restSource, sendByRest } from "./net/source";
 import type { Session } from "./net/session";
@@ -23,12 +23,15 @@ export class Chat {
 	readonly link = signal<LinkState>("connecting");
 	readonly linkReason = signal("");
 	readonly degraded = signal(false);
+	/** What the server has refused to give, in its words. */
+	readonly refusal = signal("");
 	readonly selection = signal<Selection | null>(null);
 	readonly drafts = new Map<string, string>();
 	readonly outbox: Outbox;
 	readonly replica: Replica;
 	private readonly marks: ReadMarks;
 	private readonly socket: Socket;
+	private started = false;
 	private queued = false;
 
 	/** All conversations that can be shown, newest activity first. */
@@ -54,6 +57,7 @@ export class Chat {
 			changed: () => this.changed(),
 			stored: (message) => message.sender_id === session.user.id && this.outbox.remove(message.id),
 			rejected: (rejection) => this.outbox.rejected(rejection),
+			refused: (failure) => this.onRefused(failure),
 		});
 		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed());
 		this.socket = new Socket({
@@ -72,6 +76,7 @@ export class Chat {
 		addEventListener("offline", this.wake);
 		document.addEventListener("visibilitychange", this.wakeIfVisible);
 		await this.replica.start();
+		this.started = true;
 		await this.socket.connect();
 	}
 
@@ -86,9 +91,10 @@ export class Chat {
 
 	/** Tries at once whatever waits for the network. */
 	readonly wake = (): void => {
+		this.refusal.value = "";
 		this.replica.wake();
 		this.outbox.wake();
-		if (this.replica.listed) this.socket.wake();
+		if (this.started) this.socket.wake();
 	};
 
 	private readonly wakeIfVisible = (): void => {
@@ -165,7 +171,15 @@ export class Chat {
 	private onState(state: LinkState, reason: string): void {
 		this.link.value = state;
 		this.linkReason.value = reason;
-		if (state === "online") this.outbox.wake();
+		if (state !== "online") return;
+		this.refusal.value = "";
+		this.outbox.wake();
+	}
+
+	/** A 401 that a new token didn't help is the end of the session. */
+	private onRefused(failure: Failure): void {
+		if (failure.status === 401) this.session.end("expired");
+		else this.refusal.value = failure.detail;
 	}
 
 	private changed(): void {

@@ -2,9 +2,10 @@
 // the server holds, shows each message once and in order. Time is simulated, so hundreds of schedules take a moment.
 
 import { Outbox } from "../src/core/outbox";
-import { Replica, type Source } from "../src/core/replica";
-import type { Clock } from "../src/core/clock";
+import type { Source } from "../src/core/ports";
+import { Replica } from "../src/core/replica";
 import { type Changes, type Conversation, Failure, type Frame, type Member, type Message, type StoredMessage } from "../src/core/types";
+import { World } from "./world";
 
 // @ts-expect-error the bundle runs in node, whose types this package does without
 import assert from "node:assert/strict";
@@ -28,36 +29,6 @@ function dice(seed: number): () => number {
 		mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
 		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 	};
-}
-
-class World implements Clock {
-	time = 0;
-	private queue: { at: number; order: number; run: () => void }[] = [];
-	private order = 0;
-
-	now(): number {
-		return this.time;
-	}
-
-	after(ms: number, run: () => void): () => void {
-		const job = { at: this.time + Math.max(0, ms), order: this.order++, run };
-		this.queue.push(job);
-		return () => (this.queue = this.queue.filter((one) => one !== job));
-	}
-
-	/** Runs until `until`, letting promises go on between any two jobs. */
-	async run(until: number): Promise<void> {
-		for (;;) {
-			for (let i = 0; i < 20; i++) await null;
-			this.queue.sort((a, b) => a.at - b.at || a.order - b.order);
-			const job = this.queue[0];
-			if (!job || job.at > until) break;
-			this.queue.shift();
-			this.time = job.at;
-			job.run();
-		}
-		this.time = until;
-	}
 }
 
 interface Room {
@@ -223,6 +194,7 @@ async function schedule(seed: number): Promise<void> {
 		changed: () => {},
 		stored: (message) => outbox?.remove(message.id),
 		rejected: () => {},
+		refused: (failure) => assert.fail(failure.message),
 	});
 	let connection = 0;
 	const connect = () => {
@@ -327,7 +299,7 @@ test("unread is derived: others' messages above the cursor", async () => {
 	const world = new World();
 	const server = new Server();
 	server.post("a", OTHER, "one", "1");
-	const replica = new Replica(ME, sourceOf(server, world, () => 0.5), world, { changed() {}, stored() {}, rejected() {} });
+	const replica = new Replica(ME, sourceOf(server, world, () => 0.5), world, { changed() {}, stored() {}, rejected() {}, refused() {} });
 	void replica.start();
 	await world.run(1_000);
 	const stream = replica.streams.get("a")!;
@@ -338,28 +310,4 @@ test("unread is derived: others' messages above the cursor", async () => {
 	replica.frame({ type: "message.created", conversation_id: "a", rev: 5, message: server.post("a", OTHER, "four", "4") });
 	assert.equal(stream.unread(0), 1);
 	assert.equal(stream.unread(4), 0);
-});
-
-test("what the server refuses for good fails and can be sent again with the same id", async () => {
-	const world = new World();
-	const ids: string[] = [];
-	let refuse = true;
-	const outbox = new Outbox(
-		async (entry) => {
-			ids.push(entry.id);
-			if (refuse) throw new Failure(422, "too_long", "too long", false);
-			return { id: entry.id, seq: 1, rev: 1 } as Message;
-		},
-		world,
-		() => {},
-	);
-	outbox.add({ lane: "a" }, "text");
-	await world.run(100);
-	assert.equal(outbox.entries[0]?.state, "failed");
-	assert.equal(outbox.entries[0]?.reason, "too long");
-	refuse = false;
-	outbox.retry(ids[0]!);
-	await world.run(200);
-	assert.equal(outbox.entries.length, 0);
-	assert.equal(ids[0], ids[1]);
 });

@@ -1,11 +1,12 @@
 // Messages on their way out. Each keeps its id through every try, so the server stores it once however often it is sent.
 //
 // Messages to the same conversation go one after the other, in the order they were written. A failure that is retryable
-// is tried again until there is an answer; any other stops that message, and the person decides. Held in memory.
+// is tried again until there is an answer, and so is an answer that can't be understood: the message may be stored, its id
+// makes another try safe. Any other failure stops that message, and the person decides. Held in memory.
 
 import { Backoff, type Clock, Waits } from "./clock";
 import { newId } from "./id";
-import { Failure, type Message, type Rejection } from "./types";
+import { asFailure, type Message, type Rejection } from "./types";
 
 /** Where a message goes. A lane keeps its order: the other person's id for a direct conversation, else the conversation's. */
 export interface Address {
@@ -100,12 +101,15 @@ export class Outbox {
 		if (this.running.has(lane)) return;
 		this.running.add(lane);
 		const backoff = new Backoff();
-		for (let entry = this.next(lane); entry && !this.ended; entry = this.next(lane)) {
-			const waitMs = await this.attempt(entry);
-			if (waitMs === null) backoff.reset();
-			else await this.waits.rest(Math.max(waitMs, backoff.next()));
+		try {
+			for (let entry = this.next(lane); entry && !this.ended; entry = this.next(lane)) {
+				const waitMs = await this.attempt(entry);
+				if (waitMs === null) backoff.reset();
+				else await this.waits.rest(Math.max(waitMs, backoff.next()));
+			}
+		} finally {
+			this.running.delete(lane);
 		}
-		this.running.delete(lane);
 	}
 
 	/** null when there is nothing more to do for it, else the least time to wait before the next try. */
@@ -116,9 +120,9 @@ export class Outbox {
 			else this.remove(entry.id);
 			return null;
 		} catch (error) {
-			if (!(error instanceof Failure)) throw error;
-			if (error.retryable) return error.retryAfterMs;
-			this.fail(entry, error.detail);
+			const failure = asFailure(error);
+			if (failure.retryable) return failure.retryAfterMs;
+			this.fail(entry, failure.detail);
 			return null;
 		}
 	}

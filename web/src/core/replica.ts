@@ -5,37 +5,10 @@
 // start of their streams. `known()` is what the socket says when it authenticates; from then on frames, gaps and pulls.
 
 import { Backoff, type Clock, Waits } from "./clock";
-import { ConversationStream, Stream } from "./stream";
-import {
-	type Changes,
-	type Conversation,
-	Failure,
-	type Frame,
-	type Membership,
-	type MessagePage,
-	type Page,
-	type Rejection,
-	type StoredMessage,
-	type SyncAnswer,
-	type SyncRequest,
-} from "./types";
-
-/** The requests of the core. A call that fails throws a Failure. */
-export interface Source {
-	sync(request: SyncRequest): Promise<SyncAnswer>;
-	conversations(cursor: string | null): Promise<Page<Conversation>>;
-	conversation(id: string): Promise<Conversation>;
-	messages(id: string, beforeSeq: number | null): Promise<MessagePage>;
-	changes(id: string, afterRev: number): Promise<Changes>;
-}
-
-export interface Listener {
-	/** Something that can be shown has changed. */
-	changed(): void;
-	/** A row that came by any way, also an old one: the outbox looks for its own. */
-	stored(message: StoredMessage): void;
-	rejected(rejection: Rejection): void;
-}
+import type { Listener, Source } from "./ports";
+import { byActivity, ConversationStream, Stream } from "./stream";
+import { asFailure, type Conversation, type Failure, type Frame, type Membership, type Page } from "./types";
+import type { Rejection, StoredMessage, SyncAnswer, SyncRequest } from "./types";
 
 /** What an answer must be measured against: see rule 3. */
 export interface Mark {
@@ -56,6 +29,7 @@ export class Replica {
 	private me = new Stream();
 	private drops = 0;
 	private starting = false;
+	private baseRefused = false;
 	private ended = false;
 	private saidNothing = false;
 	private syncAgain = false;
@@ -76,9 +50,13 @@ export class Replica {
 		this.waits.wake();
 	}
 
-	/** What failed is tried at once: the network is back. */
+	/** What failed is tried at once, and what was refused once more: the network is back, or the person asks. */
 	wake(): void {
+		if (this.ended) return;
 		this.waits.wake();
+		for (const stream of [this.me, ...this.streams.values()]) stream.halted = false;
+		if (this.baseRefused) void this.start();
+		else this.settleAll();
 	}
 
 	/** What `auth` says of the state held here; without a base nothing, and the list is read again after hello. */
@@ -96,19 +74,32 @@ export class Replica {
 
 	// -- the base
 
-	/** Reads the base, however long it takes. */
+	/** Reads the base, however long it takes; without one only when the server refuses. */
 	async start(): Promise<void> {
 		if (this.starting) return;
 		this.starting = true;
-		for (let done = false; !done && !this.ended; ) {
-			const epoch = this.epoch;
-			if (this.me.known === null) await this.pullMe();
-			done = (await this.list()) && (epoch === undefined || epoch === this.epoch);
+		this.baseRefused = false;
+		try {
+			await this.readBase();
+		} catch (error) {
+			this.baseRefused = true;
+			this.refuse(this.me, asFailure(error));
 		}
 		this.starting = false;
-		for (const stream of this.streams.values()) this.settle(stream);
-		this.settleMe();
+		this.settleAll();
 		this.listener.changed();
+	}
+
+	private async readBase(): Promise<void> {
+		for (let done = false; !done && !this.ended; ) {
+			const me = this.me;
+			try {
+				if (me.known === null) await this.syncMe();
+				done = (await this.list()) && this.me === me;
+			} catch (error) {
+				if (this.me === me) throw error; // else it was asked of another history
+			}
+		}
 	}
 
 	/** False: a drop or a reset came between, the list must be read again. */
@@ -178,10 +169,8 @@ export class Replica {
 		} else if (frame.sync_required) {
 			this.syncAgain = true;
 			void this.pullMe();
-		} else {
-			this.settleMe();
 		}
-		for (const stream of this.streams.values()) this.settle(stream);
+		this.settleAll();
 	}
 
 	private onGap(id: string, frame: Frame): void {
@@ -336,13 +325,18 @@ export class Replica {
 		this.watch(stream, () => this.streams.get(stream.id) === stream, () => void this.pull(stream));
 	}
 
+	private settleAll(): void {
+		for (const stream of this.streams.values()) this.settle(stream);
+		this.settleMe();
+	}
+
 	private settleMe(): void {
 		const me = this.me;
 		this.watch(me, () => this.me === me, () => void this.pullMe());
 	}
 
 	private watch(stream: Stream, held: () => boolean, pull: () => void): void {
-		if (!stream.behind || stream.timed || stream.pulling || this.starting) return;
+		if (!stream.behind || stream.timed || stream.pulling || stream.halted || this.starting) return;
 		stream.timed = true;
 		const known = stream.known;
 		this.clock.after(Math.max(PULL_AFTER_MS, stream.notBefore - this.clock.now()), () => {
@@ -354,16 +348,16 @@ export class Replica {
 	}
 
 	private async pull(stream: ConversationStream): Promise<void> {
-		if (stream.pulling || this.starting) return;
+		if (stream.pulling || stream.halted || this.starting) return;
 		stream.pulling = true;
 		const backoff = new Backoff();
-		while (!this.ended && this.streams.get(stream.id) === stream && stream.behind) {
+		while (!this.ended && this.streams.get(stream.id) === stream && stream.behind && !stream.halted) {
 			const early = stream.notBefore - this.clock.now();
 			if (early > 0) await this.waits.rest(early);
 			const mark = this.mark(stream.id);
 			const before = stream.known;
-			const waitMs = await this.pullOnce(stream, mark).then(() => 0, (error) => this.pullFailed(error, mark));
-			if (!this.current(mark)) continue;
+			const waitMs = await this.pullOnce(stream, mark).then(() => 0, (error) => this.pullFailed(stream, asFailure(error), mark));
+			if (!this.current(mark) || stream.halted) continue;
 			if (stream.known !== before) backoff.reset();
 			else await this.waits.rest(Math.max(waitMs, backoff.next()));
 		}
@@ -371,11 +365,17 @@ export class Replica {
 		if (this.streams.get(stream.id) === stream) this.settle(stream);
 	}
 
-	/** How long the server asks to wait. A 404 drops the conversation. */
-	private pullFailed(error: unknown, mark: Mark): number {
-		if (!(error instanceof Failure)) throw error;
-		if (error.status === 404 && mark.stream && this.current(mark)) this.drop(mark.stream.id);
-		return error.retryAfterMs;
+	/** How long the server asks to wait. A 404 drops the conversation; what is refused otherwise is not asked again. */
+	private pullFailed(stream: ConversationStream, failure: Failure, mark: Mark): number {
+		if (failure.retryable || !this.current(mark)) return failure.retryAfterMs;
+		if (failure.status === 404) this.drop(stream.id);
+		else this.refuse(stream, failure);
+		return 0;
+	}
+
+	private refuse(stream: Stream, failure: Failure): void {
+		stream.halted = true;
+		if (!this.ended) this.listener.refused(failure);
 	}
 
 	private async pullOnce(stream: ConversationStream, mark: Mark): Promise<void> {
@@ -414,20 +414,29 @@ export class Replica {
 		}
 	}
 
-	/** The person's stream is pulled by POST /sync, to its last page. */
 	private async pullMe(): Promise<void> {
+		const me = this.me;
+		if (me.halted) return;
+		await this.syncMe().catch((error) => this.me === me && this.refuse(me, asFailure(error)));
+		if (this.me === me) this.settleMe();
+	}
+
+	/** The person's stream is pulled by POST /sync, to its last page. Throws when that is refused. */
+	private async syncMe(): Promise<void> {
 		const me = this.me;
 		if (me.pulling) return;
 		me.pulling = true;
 		const backoff = new Backoff();
-		do {
-			const before = me.known;
-			this.syncAgain = false;
-			await this.syncOnce(me);
-			if (me.known === before && me.behind) await this.waits.rest(backoff.next());
-		} while (!this.ended && this.me === me && (me.behind || this.syncAgain));
-		me.pulling = false;
-		if (this.me === me) this.settleMe();
+		try {
+			do {
+				const before = me.known;
+				this.syncAgain = false;
+				await this.syncOnce(me);
+				if (me.known === before && me.behind) await this.waits.rest(backoff.next());
+			} while (!this.ended && this.me === me && (me.behind || this.syncAgain));
+		} finally {
+			me.pulling = false;
+		}
 	}
 
 	private async syncOnce(me: Stream): Promise<void> {
@@ -466,7 +475,7 @@ export class Replica {
 		}
 	}
 
-	/** Tries until there is an answer; null only after `end`. */
+	/** Tries until there is an answer, null only after `end`. Throws what is no use to ask again. */
 	private async insist<T>(run: () => Promise<T>): Promise<T | null> {
 		const backoff = new Backoff();
 		while (!this.ended) {
@@ -474,19 +483,11 @@ export class Replica {
 				const answer = await run();
 				return this.ended ? null : answer;
 			} catch (error) {
-				if (!(error instanceof Failure)) throw error;
-				await this.waits.rest(Math.max(error.retryAfterMs, backoff.next()));
+				const failure = asFailure(error);
+				if (!failure.retryable) throw failure;
+				await this.waits.rest(Math.max(failure.retryAfterMs, backoff.next()));
 			}
 		}
 		return null;
 	}
-}
-
-/** Newest activity first. */
-export function byActivity(a: ConversationStream, b: ConversationStream): number {
-	return activityOf(b).localeCompare(activityOf(a));
-}
-
-function activityOf(stream: ConversationStream): string {
-	return stream.newest?.timestamp ?? stream.conversation?.created_at ?? "";
 }

@@ -17,6 +17,8 @@ export class Stream {
 	notBefore = 0;
 	pulling = false;
 	timed = false;
+	/** The server has refused a pull for good: no other before something has changed. */
+	halted = false;
 
 	get behind(): boolean {
 		return this.known === null || this.seen > this.known;
@@ -92,6 +94,7 @@ export class ConversationStream extends Stream {
 		if (rev > this.ownRev) {
 			this.ownRev = rev;
 			this.turn++;
+			this.halted = false;
 			return member;
 		}
 		return true;
@@ -152,4 +155,13 @@ export class ConversationStream extends Stream {
 		}
 		return Math.max(0, Math.min(count, this.lastSeq - cursor));
 	}
+}
+
+/** Newest activity first. */
+export function byActivity(a: ConversationStream, b: ConversationStream): number {
+	return activityOf(b).localeCompare(activityOf(a));
+}
+
+function activityOf(stream: ConversationStream): string {
+	return stream.newest?.timestamp ?? stream.conversation?.created_at ?? "";
 }

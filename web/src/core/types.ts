@@ -150,3 +150,10 @@ export class Failure extends Error {
 		super(`${status} ${code}`);
 	}
 }
+
+/** What was caught, as a Failure. Anything else was an answer of a shape nobody expected: the console says more. */
+export function asFailure(error: unknown): Failure {
+	if (error instanceof Failure) return error;
+	console.error(error);
+	return new Failure(0, "unexpected_answer", "The server gave an answer this page does not understand.", true);
+}

@@ -1,9 +1,10 @@
 // The WebSocket: authenticates, matches replies to requests, notices when the other side is gone, and comes back.
 //
-// What the frames mean is the core's business. Waits between tries are full jitter (PROTOCOL.md, "Client backoff").
+// What the frames mean is the core's business. How a socket ends is decided by its close code alone (PROTOCOL.md, "Close
+// codes"): a refused auth is followed by the close that says why. Waits between tries are full jitter.
 
-import { Backoff } from "../core/clock";
-import { Failure, type Frame, type Hello } from "../core/types";
+import { Backoff, type Clock, systemClock } from "../core/clock";
+import { asFailure, Failure, type Frame } from "../core/types";
 
 export type LinkState = "connecting" | "online" | "offline" | "stopped";
 
@@ -27,6 +28,7 @@ interface Reply extends Frame {
 	reply_to?: number;
 	ok?: boolean;
 	error?: { code: string; detail?: string; retryable?: boolean; retry_after_ms?: number };
+	heartbeat_ms?: number;
 }
 
 const PROTOCOL = "stonechat.v1";
@@ -35,6 +37,11 @@ const REPLY_MS = 15_000;
 const STABLE_MS = 30_000;
 const PONG_MS = 10_000;
 const PROBE_MS = 3_000;
+
+const NO_CODE = 1006; // RFC 6455 7.4.1: gone without a close frame
+const TOKEN_REFUSED = 4401;
+const SESSION_ENDED = 4403;
+const AUTH_TOO_LATE = 4408; // a slow device or network: another try is not the same again
 
 const STOPPED: Record<number, string> = {
 	4404: "This page is older than the server. Reload it.",
@@ -49,13 +56,17 @@ export class Socket {
 	private lastId = 0;
 	private readonly waiting = new Map<number, Waiting>();
 	private readonly backoff = new Backoff();
-	private retryTimer = 0;
-	private stableTimer = 0;
-	private watchTimer = 0;
+	private cancelRetry = nothing;
+	private cancelStable = nothing;
+	private cancelWatch = nothing;
 	private heartbeatMs = 25_000;
 	private afterMs: number | null = null;
 
-	constructor(private readonly options: SocketOptions) {}
+	constructor(
+		private readonly options: SocketOptions,
+		private readonly clock: Clock = systemClock,
+		private readonly dial: () => WebSocket = dialHome,
+	) {}
 
 	get ready(): boolean {
 		return this.open;
@@ -64,19 +75,19 @@ export class Socket {
 	/** Connects, or tries at once instead of after the wait. */
 	async connect(): Promise<void> {
 		if (this.ended || this.ws || this.connecting) return;
-		clearTimeout(this.retryTimer);
+		this.cancelRetry();
 		this.options.onState("connecting", "");
 		this.connecting = true; // the token first: a socket has 5 s to authenticate
-		const refused = await this.options.token().then(() => null, (error: Failure) => error);
+		const failure = await this.options.token().then(() => null, asFailure);
 		this.connecting = false;
 		if (this.ended) return;
-		if (refused) return this.lost(refused.status === 401 ? 4401 : 1006);
-		const ws = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, PROTOCOL);
+		if (failure) return this.lost(NO_CODE, failure.retryAfterMs);
+		const ws = this.dial();
 		this.ws = ws;
 		ws.onopen = () => void this.authenticate(ws);
 		ws.onmessage = (event) => this.ws === ws && this.receive(String(event.data));
 		ws.onclose = (event) => this.ws === ws && void this.lost(event.code);
-		this.watch(HELLO_MS, () => this.abandon());
+		this.watch(HELLO_MS, () => void this.lost(NO_CODE));
 	}
 
 	/** The network or the page has come back: connect now, or see whether the other side still answers. */
@@ -95,9 +106,9 @@ export class Socket {
 		const id = ++this.lastId;
 		this.ws.send(JSON.stringify({ id, type, ...body }));
 		return new Promise((resolve, reject) => {
-			const timer = setTimeout(() => waiting.reject(gone()), REPLY_MS);
+			const cancel = this.clock.after(REPLY_MS, () => waiting.reject(gone()));
 			const done = () => {
-				clearTimeout(timer);
+				cancel();
 				this.waiting.delete(id);
 			};
 			const waiting: Waiting = {
@@ -114,16 +125,11 @@ export class Socket {
 	}
 
 	private async authenticate(ws: WebSocket): Promise<void> {
-		try {
-			const token = await this.options.token();
-			if (this.ws !== ws) return;
-			const hello = (await this.request("auth", { token, ...this.options.known() })) as Hello;
-			if (this.ws !== ws) return;
-			this.heartbeatMs = hello.heartbeat_ms || this.heartbeatMs;
-		} catch (error) {
-			if (!(error instanceof Failure)) throw error;
-			if (this.ws === ws) void this.lost(error.status === 401 ? 4401 : 1006);
-		}
+		const token = await this.options.token().catch(asFailure);
+		if (this.ws !== ws) return;
+		if (token instanceof Failure) return this.lost(NO_CODE, token.retryAfterMs);
+		// Hello is a frame like others, and after a refusal comes the close, whose code decides.
+		this.request("auth", { token, ...this.options.known() }).catch(() => {});
 	}
 
 	private receive(data: string): void {
@@ -131,7 +137,7 @@ export class Socket {
 		for (const line of data.split("\n")) {
 			if (!line) continue;
 			const frame = JSON.parse(line) as Reply;
-			if (frame.type === "hello") this.onHello();
+			if (frame.type === "hello") this.onHello(frame);
 			if (frame.type === "reconnect") this.afterMs = frame.after_ms ?? 0;
 			if (frame.reply_to !== undefined) this.onReply(frame);
 			if (frame.type !== undefined && frame.reply_to === undefined) this.options.onFrame(frame);
@@ -139,9 +145,10 @@ export class Socket {
 		}
 	}
 
-	private onHello(): void {
+	private onHello(frame: Reply): void {
 		this.open = true;
-		this.stableTimer = window.setTimeout(() => this.backoff.reset(), STABLE_MS);
+		this.heartbeatMs = frame.heartbeat_ms || this.heartbeatMs;
+		this.cancelStable = this.clock.after(STABLE_MS, () => this.backoff.reset());
 		this.watchHeartbeat();
 		this.options.onState("online", "");
 	}
@@ -150,9 +157,8 @@ export class Socket {
 		const waiting = this.waiting.get(frame.reply_to ?? 0);
 		const error = frame.error;
 		if (frame.ok) return waiting?.resolve(frame);
-		const status = this.open ? 400 : 401; // before hello only the token can be wrong
 		const detail = error?.detail ?? "The server refused.";
-		waiting?.reject(new Failure(status, error?.code ?? "unknown", detail, !!error?.retryable, error?.retry_after_ms ?? 0));
+		waiting?.reject(new Failure(400, error?.code ?? "unknown", detail, !!error?.retryable, error?.retry_after_ms ?? 0));
 	}
 
 	/** Nothing heard for a heartbeat: ask, and give up when there is no answer. */
@@ -162,18 +168,12 @@ export class Socket {
 
 	private probe(ms: number): void {
 		this.ws?.send(JSON.stringify({ id: ++this.lastId, type: "ping" }));
-		this.watch(ms, () => this.abandon());
+		this.watch(ms, () => void this.lost(NO_CODE));
 	}
 
 	private watch(ms: number, run: () => void): void {
-		clearTimeout(this.watchTimer);
-		this.watchTimer = window.setTimeout(run, ms);
-	}
-
-	private abandon(): void {
-		const ws = this.ws;
-		void this.lost(1006);
-		ws?.close();
+		this.cancelWatch();
+		this.cancelWatch = this.clock.after(ms, run);
 	}
 
 	/** Lets go of the socket; whoever waits for a reply hears that there will be none. */
@@ -181,27 +181,37 @@ export class Socket {
 		const ws = this.ws;
 		this.ws = null;
 		this.open = false;
-		for (const timer of [this.retryTimer, this.stableTimer, this.watchTimer]) clearTimeout(timer);
+		this.cancelRetry();
+		this.cancelStable();
+		this.cancelWatch();
 		for (const waiting of [...this.waiting.values()]) waiting.reject(gone());
 		return ws;
 	}
 
-	private async lost(code: number): Promise<void> {
+	/** What a close code asks for. `leastMs`: how long a server that could not be reached asked to wait. */
+	private async lost(code: number, leastMs = 0): Promise<void> {
 		this.forget()?.close();
 		if (this.ended) return;
-		if (code === 4403) return this.options.onRevoked();
-		if (code >= 4400 && code < 4500 && code !== 4401 && code !== 4408) {
+		if (code === SESSION_ENDED) return this.options.onRevoked();
+		if (code >= 4400 && code < 4500 && code !== TOKEN_REFUSED && code !== AUTH_TOO_LATE) {
 			return this.options.onState("stopped", STOPPED[code] ?? "The server closed the connection.");
 		}
 		this.options.onState("offline", "");
-		if (code === 4401) await this.options.renew().catch(() => {});
+		if (code === TOKEN_REFUSED) leastMs = await this.options.renew().then(() => 0, (error) => asFailure(error).retryAfterMs);
 		if (this.ended || this.ws) return;
-		const waitMs = this.afterMs ?? this.backoff.next();
+		const waitMs = this.afterMs ?? Math.max(leastMs, this.backoff.next());
 		this.afterMs = null;
-		this.retryTimer = window.setTimeout(() => void this.connect(), waitMs);
+		this.cancelRetry();
+		this.cancelRetry = this.clock.after(waitMs, () => void this.connect());
 	}
+}
+
+function dialHome(): WebSocket {
+	return new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, PROTOCOL);
 }
 
 function gone(): Failure {
 	return new Failure(0, "connection_lost", "The connection was lost.", true);
 }
+
+function nothing(): void {}

@@ -1,7 +1,7 @@
 // The requests of the core, by REST.
 
-import type { Source } from "../core/replica";
 import type { Address } from "../core/outbox";
+import type { Source } from "../core/ports";
 import type { Message, User } from "../core/types";
 import type { Session } from "./session";
 

@@ -9,7 +9,7 @@ const PATIENCE_MS = 800;
 export function Banner(props: { chat: Chat }) {
 	const { chat } = props;
 	const link = chat.link.value;
-	const state = link === "online" && chat.degraded.value ? "degraded" : link;
+	const state = link === "online" ? stateOnline(chat) : link;
 	const trouble = link === "offline" || link === "connecting";
 	const shown = useSignal(false);
 
@@ -21,14 +21,19 @@ export function Banner(props: { chat: Chat }) {
 	const hidden = state === "online" || (trouble && !shown.value);
 	return (
 		<div class="banner" role="status" data-testid="connection-banner" data-state={state} hidden={hidden}>
-			<span>{textOf(state, chat.linkReason.value)}</span>
-			{(state === "offline" || state === "stopped") && (
+			<span>{textOf(state, state === "refused" ? chat.refusal.value : chat.linkReason.value)}</span>
+			{(state === "offline" || state === "stopped" || state === "refused") && (
 				<button class="link" type="button" onClick={() => chat.wake()}>
 					Try now
 				</button>
 			)}
 		</div>
 	);
+}
+
+function stateOnline(chat: Chat): "online" | "degraded" | "refused" {
+	if (chat.refusal.value) return "refused";
+	return chat.degraded.value ? "degraded" : "online";
 }
 
 function textOf(state: string, reason: string): string {
@@ -39,6 +44,8 @@ function textOf(state: string, reason: string): string {
 			return "Connecting…";
 		case "stopped":
 			return reason;
+		case "refused":
+			return `Not everything could be loaded: ${reason}`;
 		case "offline":
 			return navigator.onLine ? "No connection to the server. Trying again…" : "You are offline.";
 		default:
