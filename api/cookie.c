@@ -6,58 +6,49 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/origin.h"
 #include "req.h"
 
-static const char cookie_name[] = "stonechat_refresh";
+/* Cookies are a host's, whatever the port (RFC 6265 8.5): without the port in the name, two copies on one host would log
+ * one another out. */
+static const char *
+cookie_name(struct req *req)
+{
+	return arena_printf(&req->arena, "stonechat_refresh_%" PRId64, req->app->config->port);
+}
 
 const char *
 cookie_refresh_token(struct req *req)
 {
 	const char *header = req_header(req, "HTTP_COOKIE");
-	size_t name_len = sizeof cookie_name - 1;
+	const char *name = cookie_name(req);
+	size_t name_len = strlen(name);
 
 	while (header && *header) {
 		header += strspn(header, "; ");
 		size_t len = strcspn(header, ";");
 
-		if (len > name_len + 1 && strncmp(header, cookie_name, name_len) == 0 && header[name_len] == '=')
+		if (len > name_len + 1 && strncmp(header, name, name_len) == 0 && header[name_len] == '=')
 			return arena_memdup(&req->arena, header + name_len + 1, len - name_len - 1);
 		header += len;
 	}
 	return NULL;
 }
 
-static bool
-is_public_origin(const struct req *req, const char *origin)
+static const char *const *
+public_origins(const struct req *req)
 {
-	for (const char **known = req->app->config->public_origins; known && *known; known++) {
-		if (strcasecmp(*known, origin) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Whether it is http(s)://<Host>. Host is what the browser asked for, and a foreign page cannot choose it. */
-static bool
-is_own_origin(const struct req *req, const char *origin)
-{
-	const char *host = req_header(req, "HTTP_HOST");
-	const char *authority = strncasecmp(origin, "http://", 7) == 0    ? origin + 7
-				: strncasecmp(origin, "https://", 8) == 0 ? origin + 8
-									  : NULL;
-
-	return host && authority && strcasecmp(host, authority) == 0;
+	return (const char *const *)req->app->config->public_origins;
 }
 
 enum status
 cookie_check_origin(struct req *req)
 {
 	const char *site = req_header(req, "HTTP_SEC_FETCH_SITE");
-	const char *origin = req_header(req, "HTTP_ORIGIN");
-	bool listed = origin && is_public_origin(req, origin);
 	bool site_allowed = !site || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0;
 
-	if (site_allowed && (!origin || listed || is_own_origin(req, origin)))
+	if (site_allowed &&
+	    origin_is_allowed(req_header(req, "HTTP_ORIGIN"), req_header(req, "HTTP_HOST"), public_origins(req)))
 		return OK;
 	return req_fail(req, ERR_FORBIDDEN, "origin_not_allowed", "This must come from a page of this server.");
 }
@@ -71,7 +62,7 @@ is_secure(const struct req *req)
 	const char *origin = req_header(req, "HTTP_ORIGIN");
 
 	return (https && strcasecmp(https, "on") == 0) ||
-	       (origin && strncasecmp(origin, "https://", 8) == 0 && is_public_origin(req, origin));
+	       (origin && strncasecmp(origin, "https://", 8) == 0 && origin_is_listed(origin, public_origins(req)));
 }
 
 void
@@ -80,5 +71,5 @@ cookie_set(struct req *req, const char *refresh_token, int64_t max_age_s)
 	req_add_header(req, "Set-Cookie",
 		       arena_printf(&req->arena,
 				    "%s=%s; Path=/api/v1/auth; Max-Age=%" PRId64 "; HttpOnly; SameSite=Strict%s",
-				    cookie_name, refresh_token, max_age_s, is_secure(req) ? "; Secure" : ""));
+				    cookie_name(req), refresh_token, max_age_s, is_secure(req) ? "; Secure" : ""));
 }

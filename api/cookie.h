@@ -16,7 +16,8 @@ const char *cookie_refresh_token(struct req *req);
  * the person (CSRF, log-in CSRF). ERR_FORBIDDEN, code `origin_not_allowed`. */
 MUST_USE enum status cookie_check_origin(struct req *req);
 
-/* Sets the cookie for `max_age_s` seconds; an empty token and 0 remove it. Only /api/v1/auth ever sees it (RFC 6265). */
+/* Sets the cookie, stonechat_refresh_<port>, for `max_age_s` seconds; an empty token and 0 remove it. Only /api/v1/auth
+ * ever sees it (RFC 6265). */
 void cookie_set(struct req *req, const char *refresh_token, int64_t max_age_s);
 
 #endif

@@ -2,17 +2,15 @@
  * order: requests first, then the writer, which commits what it still has. */
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "app.h"
-#include "db/db.h"
 #include "db/migrate.h"
 #include "fcgi.h"
 #include "json.h"
 #include "log.h"
 #include "metrics_http.h"
+#include "program.h"
 
 struct parts {
 	struct config config;
@@ -22,32 +20,10 @@ struct parts {
 	struct fcgi *fcgi;
 };
 
-static int
-fail(const struct fault *fault)
-{
-	fprintf(stderr, "stonechat-api: %s\n", fault->detail);
-	return 1;
-}
-
-static void
-print_help(void)
-{
-	printf("stonechat-api: Stonechat's REST server, by FastCGI on api.socket.\n\n"
-	       "usage: stonechat-api [--config FILE] [--SETTING=VALUE ...]\n\nsettings:\n");
-	config_print_help(stdout);
-}
-
-/* Whether the database is there and of the right schema. */
-static enum status
-check_database(const char *url, struct fault *ret_fault)
-{
-	struct db *db;
-
-	TRY(db_open(url, DB_ACCESS_READ, &db, ret_fault));
-	enum status status = migrate_check(db, ret_fault);
-	db_close(db);
-	return status;
-}
+static const struct program program = {
+	.name = "stonechat-api",
+	.purpose = "Stonechat's REST server, by FastCGI on api.socket",
+};
 
 static enum status
 start(struct parts *parts, struct fault *ret_fault)
@@ -56,7 +32,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	struct app *app = &parts->app;
 
 	app->config = config;
-	TRY(check_database(config->database_url, ret_fault));
+	TRY(migrate_check_url(config->database_url, ret_fault));
 	TRY(token_key_load(config->data, &app->token_key, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
@@ -100,45 +76,25 @@ hold_signals(sigset_t *ret_signals)
 	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 
-/* -1 to go on, else the program's exit status. */
-static int
-read_arguments(struct config *config, int argc, char **argv)
-{
-	struct fault fault = {0};
-	int rest = argc;
-	enum status status = config_load(config, argc, argv, &rest, &fault);
-
-	if (status == OK && rest < argc && strcmp(argv[rest], "--help") == 0) {
-		print_help();
-		config_finish(config);
-		return 0;
-	}
-	if (status == OK && rest < argc)
-		status = fault_set(&fault, ERR_INVALID, "argument", NULL, "%s: not known; --help lists what is.",
-				   argv[rest]);
-	return status == OK ? -1 : fail(&fault);
-}
-
 int
 main(int argc, char **argv)
 {
 	static struct parts parts;
 	struct fault fault = {0};
 	sigset_t signals;
-	int received, done = read_arguments(&parts.config, argc, argv);
+	int rest, received, done = program_begin(&program, &parts.config, argc, argv, &rest);
 
-	if (done >= 0)
+	if (done != PROGRAM_GOES_ON)
 		return done;
 	hold_signals(&signals);
-	log_init("stonechat-api", parts.config.log_level);
 	json_init();
 	if (start(&parts, &fault) != OK) {
 		stop(&parts);
-		return fail(&fault);
+		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);
 	}
 	log_info("started", LOG_S("socket", parts.config.api_socket), LOG_I("threads", parts.config.api_threads));
 	sigwait(&signals, &received);
 	log_info("stopping", LOG_S("signal", received == SIGTERM ? "TERM" : "INT"));
 	stop(&parts);
-	return 0;
+	return PROGRAM_DONE;
 }

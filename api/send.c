@@ -21,12 +21,12 @@ http_status(enum submit_result result)
 }
 
 enum status
-send_draft(struct req *req, bool direct, struct message_draft *draft)
+send_draft(struct req *req, enum message_draft_form form, struct message_draft *draft)
 {
 	struct submission submission = {0};
 
 	memcpy(draft->sender_id, req->caller.user_id, ID_SIZE);
-	TRY(message_draft_from_json(req->body, direct, &req->arena, draft, &req->fault));
+	TRY(message_draft_from_json(req->body, form, &req->arena, draft, &req->fault));
 	TRY(req_idempotency_key(req, draft));
 
 	submission.draft = *draft;

@@ -7,8 +7,8 @@
 
 struct req;
 
-/* Fills in the rest of `draft` (the conversation is set unless `direct`) from caller, body and Idempotency-Key, submits it and
+/* Fills in the rest of `draft` (whose conversation is set when the path names it) from caller, body and Idempotency-Key, submits it and
  * answers when the pipeline has an answer. */
-MUST_USE enum status send_draft(struct req *req, bool direct, struct message_draft *draft);
+MUST_USE enum status send_draft(struct req *req, enum message_draft_form form, struct message_draft *draft);
 
 #endif

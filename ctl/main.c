@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "cmd.h"
 #include "config.h"
-#include "log.h"
+#include "program.h"
 
 static const struct command {
 	const char *name;
@@ -21,48 +21,45 @@ static const struct command {
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void
-print_help(void)
+print_commands(FILE *to)
 {
-	printf("stonechat: operates a Stonechat server.\n\n"
-	       "usage: stonechat [--config FILE] [--SETTING=VALUE ...] COMMAND ...\n\ncommands:\n");
+	fputs("Commands:\n\n", to);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-28s %s\n", commands[i].usage, commands[i].help);
-	printf("\nsettings:\n");
-	config_print_help(stdout);
+		fprintf(to, "  %-28s %s\n", commands[i].usage, commands[i].help);
+	fputc('\n', to);
 }
+
+static const struct program program = {
+	.name = "stonechat",
+	.purpose = "operates a Stonechat server",
+	.arguments = "COMMAND ...",
+	.print_arguments = print_commands,
+};
 
 static int
 run_command(struct config *config, int argc, char **argv)
 {
-	if (argc == 0) {
-		fprintf(stderr, "stonechat: which command? --help lists them.\n");
-		return 2;
-	}
-	if (strcmp(argv[0], "--help") == 0) {
-		print_help();
-		return 0;
-	}
+	struct fault fault = {0};
+
+	if (argc == 0)
+		return program_give_up(program.name, PROGRAM_CALLED_WRONGLY, "Which command? --help lists them.");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return commands[i].run(config, argc - 1, argv + 1);
 	}
-	fprintf(stderr, "stonechat: there is no command %s; --help lists them.\n", argv[0]);
-	return 2;
+	fault_fill(&fault, ERR_INVALID, "unknown_command", NULL, "There is no command %s; --help lists them.", argv[0]);
+	return program_give_up(program.name, PROGRAM_CALLED_WRONGLY, fault.detail);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct config config;
-	struct fault fault = {0};
-	int rest = argc;
+	int rest, result = program_begin(&program, &config, argc, argv, &rest);
 
-	if (config_load(&config, argc, argv, &rest, &fault) != OK) {
-		fprintf(stderr, "stonechat: %s\n", fault.detail);
-		return 2;
-	}
-	log_init("stonechat", config.log_level);
-	int result = run_command(&config, argc - rest, argv + rest);
+	if (result != PROGRAM_GOES_ON)
+		return result;
+	result = run_command(&config, argc - rest, argv + rest);
 	config_finish(&config);
 	return result;
 }

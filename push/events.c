@@ -1,5 +1,5 @@
-/* Decodes a frame, keeps the rate, and calls the handler of its type. To add a frame: a handler above the table, a row in it,
- * and its entry in PROTOCOL.md. */
+/* Decodes a frame, keeps the rate, and calls the handler of its type. To add a frame: a handler above the table, a row
+ * in it, and its entry in PROTOCOL.md. */
 #include "events.h"
 
 #include <string.h>
@@ -15,39 +15,6 @@ enum { REPLY_ID_BYTES_MAX = 64 };
 
 /* Message.send. */
 
-/* Reads an optional id into an array of ID_SIZE; absent leaves it "". */
-static enum status
-copy_id(const char *text, const char *field, char *ret_id, struct fault *ret_fault)
-{
-	if (text != NULL && !id_normalize(text, ret_id))
-		return fault_set(ret_fault, ERR_INVALID, "invalid_id", field, "The value of \"%s\" must be a UUID.",
-				 field);
-	return OK;
-}
-
-static enum status
-decode_send(const struct event_frame *frame, struct message_draft *draft, struct fault *ret_fault)
-{
-	const char *conversation_id = NULL, *recipient_id = NULL, *message_id = NULL, *reply_to_id = NULL;
-	const struct json_field fields[] = {
-		{"conversation_id", JSON_KIND_TEXT, false, &conversation_id},
-		{"recipient_id", JSON_KIND_TEXT, false, &recipient_id},
-		{"message_id", JSON_KIND_TEXT, false, &message_id},
-		{"content", JSON_KIND_TEXT, true, &draft->content},
-		{"reply_to_id", JSON_KIND_TEXT, false, &reply_to_id},
-	};
-
-	TRY(json_decode(frame->body, fields, sizeof fields / sizeof fields[0], frame->arena, ret_fault));
-	if ((conversation_id == NULL) == (recipient_id == NULL))
-		return fault_set(ret_fault, ERR_MALFORMED, "missing_key", "conversation_id",
-				 "Exactly one of \"conversation_id\" and \"recipient_id\" is required.");
-	TRY(copy_id(conversation_id, "conversation_id", draft->conversation_id, ret_fault));
-	TRY(copy_id(recipient_id, "recipient_id", draft->recipient_id, ret_fault));
-	TRY(copy_id(message_id, "message_id", draft->id, ret_fault));
-	draft->id_chosen = message_id != NULL;
-	return copy_id(reply_to_id, "reply_to_id", draft->reply_to_id, ret_fault);
-}
-
 static void
 on_message_send(struct session *session, const struct event_frame *frame)
 {
@@ -56,7 +23,7 @@ on_message_send(struct session *session, const struct event_frame *frame)
 	struct fault fault = {0};
 
 	memcpy(draft.sender_id, session->user_id, sizeof draft.sender_id);
-	if (decode_send(frame, &draft, &fault) != OK)
+	if (message_draft_from_json(frame->body, MESSAGE_DRAFT_FRAME, frame->arena, &draft, &fault) != OK)
 		session_reply(session, reply_error(frame->id, &fault, 0));
 	else
 		sends_submit(&session->sends, options->loop, options->pipeline, &draft, frame->id);
@@ -147,7 +114,8 @@ dispatch(struct session *session, const char *type, const struct event_frame *fr
 
 /* Every frame. */
 
-/* Whether it may go on; else it has been answered. */
+/* Against a flood: all sockets share this one loop, and a frame costs far less to send than to serve. True: the frame
+ * is within the rate and to be handled. False: it is done with, by a reply or, when the flood has lasted, a close. */
 static bool
 keep_rate(struct session *session, json_t *id)
 {

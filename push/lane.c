@@ -1,5 +1,5 @@
-/* Lists of waiting frames. A gap marker is an item without a frame; its JSON is made when it leaves, so that it tells the
- * newest revision. */
+/* Lists of waiting frames. A gap marker is an item without a frame; its JSON is made when it leaves, so that it tells
+ * the newest revision. */
 #include "lane.h"
 
 #include <assert.h>
@@ -10,24 +10,22 @@
 #include "metrics.h"
 #include "model/event.h"
 
-enum { KEY_SIZE = 2 * ID_SIZE + 8 };
-
 struct lane_item {
 	struct lane_item *prev, *next;
 	struct frame *frame; /* NULL: a gap marker */
 	int64_t rev;
-	char key[KEY_SIZE]; /* durable: the channel; ephemeral: the key */
+	char channel[EVENT_CHANNEL_SIZE]; /* the stream; "" in control */
 };
 
 static struct lane_item *
-append(struct lane *lane, struct frame *frame, const char *key, int64_t rev)
+append(struct lane *lane, struct frame *frame, const char *channel, int64_t rev)
 {
 	struct lane_item *item = calloc(1, sizeof *item);
 
 	if (item == NULL)
 		abort();
-	assert(strlen(key) < sizeof item->key);
-	memcpy(item->key, key, strnlen(key, sizeof item->key - 1));
+	assert(strlen(channel) < sizeof item->channel);
+	memcpy(item->channel, channel, strnlen(channel, sizeof item->channel - 1));
 	item->rev = rev;
 	if (frame != NULL) {
 		item->frame = frame_ref(frame);
@@ -57,24 +55,17 @@ drop_all(struct lane *lane)
 }
 
 void
-lanes_init(struct lanes *lanes)
-{
-	*lanes = (struct lanes){0};
-}
-
-void
 lanes_finish(struct lanes *lanes)
 {
 	drop_all(&lanes->control);
 	drop_all(&lanes->durable);
-	drop_all(&lanes->ephemeral);
 	lanes->n_markers = 0;
 }
 
 bool
 lanes_are_empty(const struct lanes *lanes)
 {
-	return lanes->control.items == NULL && lanes->durable.items == NULL && lanes->ephemeral.items == NULL;
+	return lanes->control.items == NULL && lanes->durable.items == NULL;
 }
 
 void
@@ -91,7 +82,7 @@ find_marker(struct lanes *lanes, const char *channel)
 	if (lanes->n_markers == 0)
 		return NULL;
 	DL_FOREACH (lanes->durable.items, item) {
-		if (item->frame == NULL && strcmp(item->key, channel) == 0)
+		if (item->frame == NULL && strcmp(item->channel, channel) == 0)
 			return item;
 	}
 	return NULL;
@@ -104,7 +95,7 @@ collapse(struct lanes *lanes, const char *channel, int64_t rev)
 	struct lane_item *item, *next;
 
 	DL_FOREACH_SAFE (lanes->durable.items, item, next) {
-		if (item->frame == NULL || strcmp(item->key, channel) != 0)
+		if (item->frame == NULL || strcmp(item->channel, channel) != 0)
 			continue;
 		if (item->rev > rev)
 			rev = item->rev;
@@ -131,11 +122,11 @@ static void
 make_room(struct lanes *lanes, size_t len)
 {
 	const struct lane_item *oldest;
-	char channel[KEY_SIZE];
+	char channel[EVENT_CHANNEL_SIZE];
 
 	while (lanes->durable.bytes + len > LANE_DURABLE_MAX &&
 	       (oldest = find_oldest_payload(&lanes->durable)) != NULL) {
-		memcpy(channel, oldest->key, sizeof channel);
+		memcpy(channel, oldest->channel, sizeof channel);
 		collapse(lanes, channel, oldest->rev);
 	}
 }
@@ -156,29 +147,13 @@ lanes_add_durable(struct lanes *lanes, struct frame *frame, const char *channel,
 	}
 }
 
-void
-lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key)
-{
-	struct lane_item *item;
-
-	DL_FOREACH (lanes->ephemeral.items, item) {
-		if (strcmp(item->key, key) == 0) {
-			drop(&lanes->ephemeral, item);
-			break;
-		}
-	}
-	append(&lanes->ephemeral, frame, key, 0);
-	if (lanes->ephemeral.n_items > LANE_EPHEMERAL_MAX)
-		drop(&lanes->ephemeral, lanes->ephemeral.items);
-}
-
 static json_t *
 marker_to_json(const struct lane_item *marker)
 {
 	json_t *json = json_pack("{s:s}", "type", "gap");
 
-	if (strncmp(marker->key, "c:", 2) == 0)
-		json_object_set_new(json, "conversation_id", json_string(marker->key + 2));
+	if (strncmp(marker->channel, "c:", 2) == 0)
+		json_object_set_new(json, "conversation_id", json_string(marker->channel + 2));
 	json_object_set_new(json, "known_rev", json_null());
 	json_object_set_new(json, "last_rev", json_integer(marker->rev));
 	json_object_set_new(json, "pull_after_ms", json_integer(0));
@@ -214,9 +189,7 @@ len_of(const struct lane_item *item)
 struct frame *
 lanes_take(struct lanes *lanes)
 {
-	struct lane *lane = lanes->control.items != NULL   ? &lanes->control
-			    : lanes->durable.items != NULL ? &lanes->durable
-							   : &lanes->ephemeral;
+	struct lane *lane = lanes->control.items != NULL ? &lanes->control : &lanes->durable;
 	char joined[LANE_JOINED_MAX];
 	struct frame *frame;
 	size_t len;

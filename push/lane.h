@@ -1,9 +1,8 @@
-/* What waits for a socket that does not read as fast as we write: three lanes with a bound each, so that a slow consumer
+/* What waits for a socket that does not read as fast as we write: two lanes with a bound each, so that a slow consumer
  * costs constant memory.
  *
  * Control (replies) is never dropped: over LANE_CONTROL_MAX the session stops reading from the socket. Durable is bounded by
- * LANE_DURABLE_MAX bytes of payload; on overflow a stream's payloads collapse into one gap marker, which is never dropped.
- * Ephemeral keeps the newest frame per key. */
+ * LANE_DURABLE_MAX bytes of payload; on overflow a stream's payloads collapse into one gap marker, which is never dropped. */
 #ifndef PUSH_LANE_H
 #define PUSH_LANE_H
 
@@ -16,7 +15,6 @@
 enum {
 	LANE_CONTROL_MAX = 64 * 1024,
 	LANE_DURABLE_MAX = 256 * 1024,
-	LANE_EPHEMERAL_MAX = 64,     /* frames */
 	LANE_JOINED_MAX = 16 * 1024, /* bytes of a frame that joins several objects */
 };
 
@@ -28,12 +26,12 @@ struct lane {
 	size_t bytes; /* of payload */
 };
 
+/* Begins as zero bytes. */
 struct lanes {
-	struct lane control, durable, ephemeral;
+	struct lane control, durable;
 	size_t n_markers; /* in durable */
 };
 
-void lanes_init(struct lanes *lanes); /* all zero bytes will do */
 void lanes_finish(struct lanes *lanes);
 
 bool lanes_are_empty(const struct lanes *lanes);
@@ -44,11 +42,8 @@ void lanes_add_control(struct lanes *lanes, struct frame *frame);
 /* `channel` is the stream that the frame belongs to: c:<id> or u:<id>. */
 void lanes_add_durable(struct lanes *lanes, struct frame *frame, const char *channel, int64_t rev);
 
-/* Replaces what waits under the same key; the oldest falls out when there are too many. */
-void lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key);
-
-/* The next frame to be written, with a reference of the caller's, or NULL: control first, then durable, then ephemeral.
- * Small neighbours of one lane are joined, separated by newlines. */
+/* The next frame to be written, with a reference of the caller's, or NULL: control first, then durable. Small neighbours
+ * of one lane are joined, separated by newlines. */
 struct frame *lanes_take(struct lanes *lanes);
 
 #endif

@@ -1,5 +1,5 @@
-/* stonechat-push: the WebSocket daemon. Reads the settings, puts the parts together on one loop, and takes them apart again
- * in the order that the libraries need. */
+/* stonechat-push: the WebSocket daemon. Reads the settings, puts the parts together on one loop, and takes them apart
+ * again in the order that the libraries need. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "metrics_http.h"
 #include "pipeline/submit.h"
+#include "program.h"
 #include "session.h"
 #include "storage.h"
 #include "store/meta.h"
@@ -29,7 +30,13 @@ enum {
 	DESCRIPTORS_MAX = 20000, /* the WebSocket library goes through a table of this size at each close */
 	DRAIN_MS = 1500,         /* for close frames to be answered */
 	DRAIN_LOOK_MS = 20,
-	PROBE_AGAIN_MS = 1000,
+	PROBE_MS = 5000,       /* between two looks at the database, and how long one may take */
+	PROBE_AGAIN_MS = 1000, /* after one that failed */
+};
+
+static const struct program program = {
+	.name = "stonechat-push",
+	.purpose = "Stonechat's WebSocket server",
 };
 
 struct app {
@@ -49,17 +56,26 @@ struct app {
 	struct ws *ws;
 	struct metrics_http *metrics;
 	uv_signal_t on_term, on_int;
-	uv_timer_t drain, probe_again;
+	uv_timer_t drain, probe_timer;
 	int64_t drain_until_ms;
-	bool draining;
+	bool draining, ready, probing;
 };
 
-/* Readiness: the storage has answered once. */
+/* Readiness: the database has answered a moment ago, through the threads that serve the sockets. */
 
 struct probe {
 	struct storage_job job;
 	struct app *app;
 };
+
+static void
+set_ready(struct app *app, bool ready)
+{
+	if (ready != app->ready)
+		log_info("readiness", LOG_S("database", ready ? "ok" : "failed"));
+	app->ready = ready;
+	ws_set_ready(app->ws, ready);
+}
 
 static void
 probe_work(struct storage_job *job, struct db *db)
@@ -69,25 +85,26 @@ probe_work(struct storage_job *job, struct db *db)
 	job->status = meta_epoch(db, epoch);
 }
 
-static void submit_probe(uv_timer_t *timer);
+static void on_probe_timer(uv_timer_t *timer);
 
 static void
 probe_done(struct storage_job *job)
 {
 	struct app *app = ((struct probe *)job)->app;
 
-	if (job->status == OK && !app->draining)
-		ws_set_ready(app->ws, true);
-	else if (!app->draining)
-		uv_timer_start(&app->probe_again, submit_probe, PROBE_AGAIN_MS, 0);
+	app->probing = false;
+	if (!app->draining) {
+		set_ready(app, job->status == OK);
+		if (job->status != OK)
+			uv_timer_start(&app->probe_timer, on_probe_timer, PROBE_AGAIN_MS, 0);
+	}
 	arena_finish(&job->arena);
 	free(job);
 }
 
 static void
-submit_probe(uv_timer_t *timer)
+submit_probe(struct app *app)
 {
-	struct app *app = timer->data;
 	struct probe *probe = calloc(1, sizeof *probe);
 
 	if (probe == NULL)
@@ -95,7 +112,20 @@ submit_probe(uv_timer_t *timer)
 	probe->app = app;
 	probe->job.work = probe_work;
 	probe->job.done = probe_done;
+	app->probing = true;
 	storage_submit(app->storage, &probe->job);
+}
+
+static void
+on_probe_timer(uv_timer_t *timer)
+{
+	struct app *app = timer->data;
+
+	uv_timer_start(timer, on_probe_timer, PROBE_MS, 0);
+	if (app->probing)
+		set_ready(app, false); /* no answer in all that time */
+	else
+		submit_probe(app);
 }
 
 /* End. */
@@ -118,6 +148,7 @@ on_signal(uv_signal_t *handle, int number)
 		return;
 	app->draining = true;
 	ws_set_ready(app->ws, false);
+	uv_timer_stop(&app->probe_timer);
 	log_info("draining", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
 		 LOG_I("sockets", ws_n_open(app->ws)));
 	ws_stop_listening(app->ws);
@@ -132,11 +163,11 @@ close_own_handles(struct app *app)
 	uv_close((uv_handle_t *)&app->on_term, NULL);
 	uv_close((uv_handle_t *)&app->on_int, NULL);
 	uv_close((uv_handle_t *)&app->drain, NULL);
-	uv_close((uv_handle_t *)&app->probe_again, NULL);
+	uv_close((uv_handle_t *)&app->probe_timer, NULL);
 }
 
-/* Redis before the loop's handles, those before the WebSocket library: another order hangs or leaks. Of threads, those that
- * post to the loop end before it closes. */
+/* Redis before the loop's handles, those before the WebSocket library: another order hangs or leaks. Of threads, those
+ * that post to the loop end before it closes. */
 static void
 take_apart(struct app *app)
 {
@@ -174,18 +205,6 @@ limit_descriptors(void)
 		log_warn("descriptor_limit", LOG_S("reason", strerror(errno)));
 }
 
-static enum status
-check_schema(const char *database_url, struct fault *ret_fault)
-{
-	struct db *db;
-	enum status status;
-
-	TRY(db_open(database_url, DB_ACCESS_READ, &db, ret_fault));
-	status = migrate_check(db, ret_fault);
-	db_close(db);
-	return status;
-}
-
 static void
 name_node(struct app *app)
 {
@@ -202,7 +221,7 @@ start_writing(struct app *app, struct fault *ret_fault)
 	const struct config *config = &app->config;
 
 	TRY(token_key_load(config->data, &app->token_key, ret_fault));
-	TRY(check_schema(config->database_url, ret_fault));
+	TRY(migrate_check_url(config->database_url, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(db_keeper_start(config->database_url, &app->keeper, ret_fault));
@@ -228,8 +247,8 @@ init_own_handles(struct app *app)
 	uv_signal_init(uv, &app->on_term);
 	uv_signal_init(uv, &app->on_int);
 	uv_timer_init(uv, &app->drain);
-	uv_timer_init(uv, &app->probe_again);
-	app->on_term.data = app->on_int.data = app->drain.data = app->probe_again.data = app;
+	uv_timer_init(uv, &app->probe_timer);
+	app->on_term.data = app->on_int.data = app->drain.data = app->probe_timer.data = app;
 	uv_signal_start(&app->on_term, on_signal, SIGTERM);
 	uv_signal_start(&app->on_int, on_signal, SIGINT);
 }
@@ -285,47 +304,16 @@ start(struct app *app, struct fault *ret_fault)
 	name_node(app);
 	limit_descriptors();
 	TRY(start_writing(app, ret_fault));
-	TRY(loop_create(&app->loop));
+	if (loop_create(&app->loop) != OK)
+		return fault_set(ret_fault, ERR_UNAVAILABLE, "loop", NULL,
+				 "The event loop can't be made: raise the limit of descriptors (ulimit -n).");
 	init_own_handles(app);
 	app->wheel = wheel_create(loop_uv(app->loop));
 	TRY(storage_create(config->database_url, STORAGE_THREADS, app->loop, &app->storage, ret_fault));
 	TRY(hub_create(app->loop, app->storage, config->redis_url, &app->hub, ret_fault));
 	make_sessions(app);
 	TRY(start_serving(app, ret_fault));
-	submit_probe(&app->probe_again);
-	return OK;
-}
-
-static int
-print_help(void)
-{
-	puts("stonechat-push: the WebSocket daemon of Stonechat.\n\n"
-	     "Usage: stonechat-push [--config FILE] [--<setting>=value ...]\n");
-	config_print_help(stdout);
-	return 0;
-}
-
-static bool
-wants_help(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			return true;
-	}
-	return false;
-}
-
-static enum status
-read_settings(struct config *config, int argc, char **argv, struct fault *ret_fault)
-{
-	int rest = argc;
-
-	TRY(config_load(config, argc, argv, &rest, ret_fault));
-	if (rest < argc)
-		return fault_set(ret_fault, ERR_INVALID, "unknown_argument", NULL, "%s is no setting; see --help.",
-				 argv[rest]);
-	if (!log_init("stonechat-push", config->log_level))
-		return fault_set(ret_fault, ERR_INVALID, "log_level", NULL, "log.level is debug, info, warn or error.");
+	on_probe_timer(&app->probe_timer);
 	return OK;
 }
 
@@ -334,21 +322,19 @@ main(int argc, char **argv)
 {
 	static struct app app;
 	struct fault fault = {0};
+	int rest, done = program_begin(&program, &app.config, argc, argv, &rest);
 
-	if (wants_help(argc, argv))
-		return print_help();
-	(void)log_init("stonechat-push", "info");
+	if (done != PROGRAM_GOES_ON)
+		return done;
 	signal(SIGPIPE, SIG_IGN);
 	json_init();
-	if (read_settings(&app.config, argc, argv, &fault) != OK || start(&app, &fault) != OK) {
-		log_error("cannot_start", LOG_S("reason", fault.detail));
-		return 1;
-	}
+	if (start(&app, &fault) != OK)
+		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);
 	log_info("ready", LOG_S("bind", app.config.push_bind), LOG_I("port", app.config.push_port),
 		 LOG_S("node", app.node));
 	loop_run(app.loop);
 	take_apart(&app);
 	config_finish(&app.config);
 	log_info("ended", LOG_S("reason", "signal"));
-	return 0;
+	return PROGRAM_DONE;
 }

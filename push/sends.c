@@ -1,5 +1,5 @@
-/* A list of submissions in the order of their frames. The pipeline answers on a thread of its own and in an order of its own;
- * loop_post brings the answer here, where it waits until those before it have left. */
+/* A list of submissions in the order of their frames. The pipeline answers on a thread of its own and in an order of
+ * its own; loop_post brings the answer here, where it waits until those before it have left. */
 #include "sends.h"
 
 #include <assert.h>

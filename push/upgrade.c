@@ -1,7 +1,9 @@
 /* Pure decisions about the upgrade request; ws_http.c reads the headers and answers.
  *
- * The Origin check stops pages of other sites from opening a socket with a token they have got hold of, and from using
- * us as a reflector; there is no cookie here to steal. */
+ * The Origin check is against cross-site WebSocket hijacking: a browser lets any page open a socket to any host. A
+ * foreign page could not act for its visitor, since a socket is authenticated by a token in its first frame and not by
+ * a cookie; but without the check it could reach a server behind the visitor's firewall, try tokens on it and use its
+ * sockets up. */
 #include "upgrade.h"
 
 #include <stdbool.h>
@@ -9,31 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool
-is_own_origin(const char *origin, const char *host)
-{
-	static const char *const schemes[] = {"http://", "https://"};
-
-	for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-		size_t len = strlen(schemes[i]);
-
-		if (strncasecmp(origin, schemes[i], len) == 0)
-			return host != NULL && *host != '\0' && strcasecmp(origin + len, host) == 0;
-	}
-	return false;
-}
-
-static bool
-is_allowed_origin(const struct upgrade_request *request, const char *const *public_origins)
-{
-	if (request->origin == NULL || is_own_origin(request->origin, request->host))
-		return true;
-	for (; public_origins != NULL && *public_origins != NULL; public_origins++) {
-		if (strcasecmp(request->origin, *public_origins) == 0)
-			return true;
-	}
-	return false;
-}
+#include "base/origin.h"
 
 static bool
 offers_subprotocol(const char *list)
@@ -57,7 +35,7 @@ upgrade_check(const struct upgrade_request *request, const char *const *public_o
 		return 404;
 	if (request->upgrade == NULL || strcasecmp(request->upgrade, "websocket") != 0)
 		return 400;
-	if (!is_allowed_origin(request, public_origins))
+	if (!origin_is_allowed(request->origin, request->host, public_origins))
 		return 403;
 	if (!offers_subprotocol(request->subprotocols))
 		return 400;

@@ -1,5 +1,5 @@
-/* Slots of doubly linked entries; an entry further away than one turn stays in its slot until its tick has come. The uv timer
- * runs only while something is set. */
+/* Slots of doubly linked entries; an entry further away than one turn stays in its slot until its tick has come. The uv
+ * timer runs only while something is set. */
 #include "wheel.h"
 
 #include <assert.h>
@@ -119,8 +119,8 @@ wheel_set(struct wheel *wheel, struct wheel_entry *entry, int64_t delay_ms)
 	wheel->n_set++;
 }
 
-/* An entry's `due` may set and cancel any entry, so the slot is looked at anew after each. One that is set again lands in a
- * later tick. */
+/* An entry's `due` may set and cancel any entry, so the slot is looked at anew after each. One that is set again lands
+ * in a later tick. */
 static void
 serve_tick(struct wheel *wheel)
 {

@@ -27,7 +27,7 @@ bool bus_is_up(const struct bus *bus);
 
 /* Splits a redis.url: *ret_path for a unix socket (else NULL), or host and port. Pointers go into the arena. */
 struct arena;
-MUST_USE enum status bus_parse_url(const char *redis_url, struct arena *arena, const char **ret_path, const char **ret_host,
-				   int *ret_port, struct fault *ret_fault);
+MUST_USE enum status bus_parse_url(const char *redis_url, struct arena *arena, const char **ret_path,
+				   const char **ret_host, int *ret_port, struct fault *ret_fault);
 
 #endif

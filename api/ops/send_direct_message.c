@@ -8,5 +8,5 @@ op_send_direct_message(struct req *req)
 {
 	struct message_draft draft = {0};
 
-	return send_draft(req, true, &draft);
+	return send_draft(req, MESSAGE_DRAFT_DIRECT, &draft);
 }

@@ -9,5 +9,5 @@ op_send_message(struct req *req)
 	struct message_draft draft = {0};
 
 	TRY(req_conversation_id(req, draft.conversation_id));
-	return send_draft(req, false, &draft);
+	return send_draft(req, MESSAGE_DRAFT_IN_CONVERSATION, &draft);
 }

@@ -4,15 +4,19 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "program.h"
 
 static int
 get(struct config *config, const char *name)
 {
 	const char *value = config_get(config, name);
 
+	struct fault fault = {0};
+
 	if (!value) {
-		fprintf(stderr, "stonechat config: there is no setting %s.\n", name);
-		return 1;
+		fault_fill(&fault, ERR_INVALID, "unknown_setting", NULL, "There is no setting %s; --help lists them.",
+			   name);
+		return program_give_up("stonechat config", PROGRAM_CALLED_WRONGLY, fault.detail);
 	}
 	puts(value);
 	return 0;
@@ -27,6 +31,6 @@ cmd_config(struct config *config, int argc, char **argv)
 		config_print_file(stdout);
 		return 0;
 	}
-	fprintf(stderr, "usage: stonechat config get NAME | stonechat config print\n");
-	return 2;
+	return program_give_up("stonechat config", PROGRAM_CALLED_WRONGLY,
+			       "What follows is either get and the name of a setting, or print.");
 }

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "db/db.h"
 #include "db/migrate.h"
+#include "program.h"
 #include "token.h"
 
 static enum status
@@ -93,13 +94,10 @@ cmd_migrate(struct config *config, int argc, char **argv)
 	struct fault fault = {0};
 	bool dry_run = argc == 1 && strcmp(argv[0], "--dry-run") == 0;
 
-	if (argc > 0 && !dry_run) {
-		fprintf(stderr, "usage: stonechat migrate [--dry-run] (settings stand before the command)\n");
-		return 2;
-	}
-	if (migrate(config, dry_run, &fault) != OK) {
-		fprintf(stderr, "stonechat migrate: %s\n", fault.detail);
-		return 1;
-	}
-	return 0;
+	if (argc > 0 && !dry_run)
+		return program_give_up("stonechat migrate", PROGRAM_CALLED_WRONGLY,
+				       "Nothing but --dry-run may follow; settings stand before the command.");
+	if (migrate(config, dry_run, &fault) != OK)
+		return program_give_up("stonechat migrate", PROGRAM_FAILED, fault.detail);
+	return PROGRAM_DONE;
 }

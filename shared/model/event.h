@@ -26,8 +26,8 @@ enum {
 struct event {
 	char channel[EVENT_CHANNEL_SIZE];
 	int64_t rev;
-	char kind[EVENT_KIND_SIZE];   /* the JSON's type: message.created, ... */
-	char subject_id[ID_SIZE];     /* "": none */
+	char kind[EVENT_KIND_SIZE];    /* the JSON's type: message.created, ... */
+	char subject_id[ID_SIZE];      /* "": none */
 	char conversation_id[ID_SIZE]; /* on a person's channel; "": none */
 	int64_t member_rev;
 	const char *json; /* {"type": ..., ...}, one object, no newline */
@@ -40,8 +40,8 @@ void event_message_created(struct arena *arena, const struct message *message, s
 void event_member_joined(struct arena *arena, const char *conversation_id, int64_t rev, const struct member *members,
 			 size_t n_members, struct event *ret_event);
 /* "You are in it now", with the list item as this person sees it. me = the person's rev. */
-void event_conversation_created(struct arena *arena, const char *user_id, int64_t me, const struct conversation *conversation,
-				struct event *ret_event);
+void event_conversation_created(struct arena *arena, const char *user_id, int64_t me,
+				const struct conversation *conversation, struct event *ret_event);
 void event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,
 			   struct event *ret_event); /* subject_id = the session's id */
 

@@ -40,8 +40,9 @@ check_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault
 	return OK;
 }
 
+/* Of a key: absent (NULL) leaves *ret_id alone, and "" is no id. */
 static enum status
-require_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
+read_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
 {
 	if (!text)
 		return OK;
@@ -51,26 +52,34 @@ require_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fau
 }
 
 enum status
-message_draft_from_json(const json_t *body, bool direct, struct arena *arena, struct message_draft *ret_draft,
-			struct fault *ret_fault)
+message_draft_from_json(const json_t *body, enum message_draft_form form, struct arena *arena,
+			struct message_draft *ret_draft, struct fault *ret_fault)
 {
-	const char *content = NULL, *id = NULL, *reply_to_id = NULL, *recipient_id = NULL;
-	const struct json_field fields[] = {
-		{"content", JSON_KIND_TEXT, true, &content},
-		{"id", JSON_KIND_TEXT, false, &id},
-		{"reply_to_id", JSON_KIND_TEXT, false, &reply_to_id},
-		{"recipient_id", JSON_KIND_TEXT, true, &recipient_id}, /* only a direct message has it: last */
+	static const size_t n_fields[] = {
+		[MESSAGE_DRAFT_IN_CONVERSATION] = 3,
+		[MESSAGE_DRAFT_DIRECT] = 4,
+		[MESSAGE_DRAFT_FRAME] = 5,
 	};
-	size_t n_fields = sizeof fields / sizeof fields[0] - (direct ? 0 : 1);
-	struct message_draft draft = *ret_draft; /* the door may have set the sender and the conversation */
+	struct message_draft draft = *ret_draft;
+	const char *id = NULL, *reply_to_id = NULL, *recipient_id = NULL, *conversation_id = NULL;
+	const char *id_key = form == MESSAGE_DRAFT_FRAME ? "message_id" : "id"; /* a frame's "id" is the request's */
+	const struct json_field fields[] = {
+		{"content", JSON_KIND_TEXT, true, &draft.content},
+		{id_key, JSON_KIND_TEXT, false, &id},
+		{"reply_to_id", JSON_KIND_TEXT, false, &reply_to_id},
+		{"recipient_id", JSON_KIND_TEXT, form == MESSAGE_DRAFT_DIRECT, &recipient_id},
+		{"conversation_id", JSON_KIND_TEXT, false, &conversation_id},
+	};
 
-	TRY(json_decode(body, fields, n_fields, arena, ret_fault));
-	TRY(require_id(id, "id", draft.id, ret_fault));
-	TRY(require_id(reply_to_id, "reply_to_id", draft.reply_to_id, ret_fault));
-	TRY(require_id(recipient_id, "recipient_id", draft.recipient_id, ret_fault));
+	TRY(json_decode(body, fields, n_fields[form], arena, ret_fault));
+	if (form == MESSAGE_DRAFT_FRAME && !conversation_id == !recipient_id)
+		return fault_set(ret_fault, ERR_MALFORMED, "missing_key", "conversation_id",
+				 "Exactly one of \"conversation_id\" and \"recipient_id\" is required.");
+	TRY(read_id(id, id_key, draft.id, ret_fault));
+	TRY(read_id(reply_to_id, "reply_to_id", draft.reply_to_id, ret_fault));
+	TRY(read_id(recipient_id, "recipient_id", draft.recipient_id, ret_fault));
+	TRY(read_id(conversation_id, "conversation_id", draft.conversation_id, ret_fault));
 	draft.id_chosen = id != NULL;
-	draft.content = arena_strdup(arena, content);
-	TRY(message_draft_check(&draft, ret_fault));
 	*ret_draft = draft;
 	return OK;
 }

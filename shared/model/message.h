@@ -20,8 +20,8 @@ struct message {
 	char conversation_id[ID_SIZE];
 	int64_t seq, rev;
 	char sender_id[ID_SIZE];
-	char recipient_id[ID_SIZE]; /* "" unless direct */
-	const char *content;        /* NULL when deleted */
+	char recipient_id[ID_SIZE];  /* "" unless direct */
+	const char *content;         /* NULL when deleted */
 	char digest[ID_DIGEST_SIZE]; /* over what was first accepted; never shown */
 	int64_t timestamp_ms;
 	int64_t edited_at_ms, deleted_at_ms; /* 0: not */
@@ -40,14 +40,21 @@ struct message_draft {
 	char digest[ID_DIGEST_SIZE];
 };
 
-/* Reads {content, id?, reply_to_id?} and, with `direct`, recipient_id; the keys are the same at both doors but for the
- * WebSocket's envelope, whose handler passes the object it decoded. Text is copied into the arena. ERR_MALFORMED or
- * ERR_INVALID with the field. */
-MUST_USE enum status message_draft_from_json(const json_t *body, bool direct, struct arena *arena,
+/* What a draft is read from; the keys differ, the rules don't. */
+enum message_draft_form {
+	MESSAGE_DRAFT_IN_CONVERSATION, /* {content, id?, reply_to_id?}; the path names the conversation */
+	MESSAGE_DRAFT_DIRECT,          /* {content, id?, reply_to_id?, recipient_id} */
+	MESSAGE_DRAFT_FRAME,           /* {content, message_id?, reply_to_id?, and conversation_id or recipient_id} */
+};
+
+/* Reads a draft; what the body doesn't name (the sender, the conversation of a path) stays as it is in *ret_draft. The ids
+ * are normalised. ERR_MALFORMED or ERR_INVALID with the field, and *ret_draft untouched. The content is borrowed from
+ * `body` and not looked at yet: the pipeline checks it (message_draft_check), whichever the door. */
+MUST_USE enum status message_draft_from_json(const json_t *body, enum message_draft_form form, struct arena *arena,
 					     struct message_draft *ret_draft, struct fault *ret_fault);
 
-/* The checks behind it, for a door that has decoded the keys itself: content, ids (normalised in place; "" for none);
- * makes the id when there is none and fills the digest (over sender, content, reply_to_id). `sender_id` must be set. */
+/* The checks of every draft: content, ids (normalised in place; "" for none); makes the id when there is none and fills the
+ * digest (over sender, content, reply_to_id). `sender_id` must be set. */
 MUST_USE enum status message_draft_check(struct message_draft *draft, struct fault *ret_fault);
 
 json_t *message_to_json(const struct message *message);

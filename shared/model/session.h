@@ -9,7 +9,7 @@
 struct login_session {
 	char id[ID_SIZE];
 	char user_id[ID_SIZE];
-	int64_t user_rev; /* rev in the person's stream of its revocation; 0 */
+	int64_t user_rev;                 /* rev in the person's stream of its revocation; 0 */
 	char family_hash[ID_SECRET_SIZE]; /* of what all its refresh tokens begin with: a used-up one is known by it */
 	char refresh_hash[ID_SECRET_SIZE];
 	char previous_hash[ID_SECRET_SIZE]; /* "" when there was none, or its successor has been used */

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Measures a release build on this machine and prints one table: memory of the idle stack, REST sends beside an empty FastCGI
-handler under the same lighttpd configuration, and acknowledged sends over one WebSocket.
+"""Measures a release build on this machine and prints one table: memory of the idle stack, REST sends beside an empty
+FastCGI handler under the same lighttpd configuration, and acknowledged sends over one WebSocket.
 
     script/build && cmake --build build --target benches && build/venv/bin/python tests/bench/bench.py
 
-Machines differ and are noisy: the ratios count, each with its alternative in the same run, several rounds in turn. Needs wrk.
+Machines differ and are noisy: the ratios count, each with its alternative in the same run, several rounds in turn.
+Needs wrk.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {token}"
 wrk.body = '{{"content": "a message of a usual length, say one line of text"}}'
 local failed = 0
-function response(status) if status ~= 201 then failed = failed + 1; if failed == 1 then io.stderr:write("status " .. status .. "\\n") end end end
+function response(status)
+  if status == 201 then return end
+  failed = failed + 1
+  if failed == 1 then io.stderr:write("status " .. status .. "\\n") end
+end
 """
 
 
@@ -71,11 +76,8 @@ def measure_rest(stack: Stack, person: Person, conversation: str, options: argpa
     """The empty handler takes the api's place behind a second lighttpd with the same configuration."""
     empty_socket = stack.run / "empty.sock"
     environment = stack.env | {"STONECHAT_PORT": str(stack.port + 20), "STONECHAT_API_SOCKET": str(empty_socket)}
-    threads = options.threads
-    handler = Process(
-        "empty", [str(stack.build / "tests/bench/bench.empty_fcgi"), str(empty_socket), str(threads)], ROOT, environment,
-        stack.log / "empty.log",
-    )  # fmt: skip
+    command = [str(stack.build / "tests/bench/bench.empty_fcgi"), str(empty_socket), str(options.threads)]
+    handler = Process("empty", command, ROOT, environment, stack.log / "empty.log")
     server = Process(
         "lighttpd2", ["lighttpd", "-D", "-f", "conf/lighttpd.conf"], ROOT, environment, stack.log / "l2.log"
     )
@@ -109,8 +111,9 @@ def answers(url: str) -> bool:
 def measure_websocket(stack: Stack, person: Person, conversation: str, options: argparse.Namespace) -> None:
     results = []
     for _ in range(options.rounds):
-        command = [str(stack.build / "tests/bench/bench.ws_send"), "127.0.0.1", str(stack.push_port), person.another_device().token,
-                   conversation, str(options.sends), str(options.window)]  # fmt: skip
+        program, token = str(stack.build / "tests/bench/bench.ws_send"), person.another_device().token
+        what = [token, conversation, str(options.sends), str(options.window)]
+        command = [program, "127.0.0.1", str(stack.push_port), *what]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(done.stderr)

@@ -247,6 +247,21 @@ def test_an_origin_of_the_settings_is_not_foreign(make_stack: MakeStack) -> None
         assert api.post("/auth/refresh", {}, headers={"Origin": origin}).status_code == status
 
 
+def test_two_copies_on_one_host_do_not_log_one_another_out(api: Api, make_stack: MakeStack) -> None:
+    """Cookies are a host's, whatever the port: one jar for both, as in a browser."""
+    other = Api(make_stack())
+    doors = (api, other)
+    for door in doors:
+        cookie = cookie_of(door.sign_up(new_name(), session="cookie"))
+        assert cookie.startswith(f"stonechat_refresh_{door.stack.port}=")
+    jar = {cookie.name: str(cookie.value) for door in doors for cookie in door.http.cookies.jar}
+    assert len(jar) == 2
+    header = "; ".join(f"{name}={value}" for name, value in jar.items())
+    for door in doors:
+        answer = httpx.post(door.stack.url + "/api/v1/auth/refresh", json={}, headers={"Cookie": header})
+        assert answer.status_code == 200, answer.text
+
+
 def test_session_has_one_of_two_values(ann: Person, api: Api) -> None:
     problem(api.sign_up(new_name(), session="sausage"), 422)
     problem(api.log_in(ann.username, session="sausage"), 422)

@@ -14,7 +14,6 @@ from websockets.exceptions import ConnectionClosed
 
 from support.client import Person, new_id
 from support.problems import problem
-from support.shared import MakeStack
 from support.stack import Stack
 
 # A bound of the contract is held with this much patience, for slow machines.
@@ -259,21 +258,55 @@ def test_a_reader_that_stalls_holds_nobody_up(own_stack: Stack) -> None:
     stalled.close()
 
 
-def test_a_setting_that_is_wrong_is_one_clear_sentence(make_stack: MakeStack) -> None:
-    stack = make_stack()
-    for program in ("stonechat-api", "stonechat-push"):
-        for setting, value in (
-            ("STONECHAT_PORT", "many"),
-            ("STONECHAT_PUSH_PORT", "70000"),
-            ("STONECHAT_PIPELINE", "carrier-pigeon"),
-        ):
-            done = subprocess.run(
-                [str(stack.build / program)],
-                env=stack.env | {setting: value},
-                capture_output=True,
-                text=True,
-                timeout=20,
-            )
-            assert done.returncode not in (0, -6, -11)
-            assert setting in done.stderr or setting.removeprefix("STONECHAT_").lower().replace("_", ".") in done.stderr
-            assert value in done.stderr
+def run_program(stack: Stack, name: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(stack.build / name), *arguments], env=stack.env | settings, capture_output=True, text=True, timeout=20
+    )
+
+
+PROGRAMS = ("stonechat-api", "stonechat-push", "stonechat")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_setting_that_is_wrong_is_one_clear_sentence(stack: Stack, program: str) -> None:
+    for setting, value in (
+        ("STONECHAT_PORT", "many"),
+        ("STONECHAT_PUSH_PORT", "70000"),
+        ("STONECHAT_PIPELINE", "carrier-pigeon"),
+        ("STONECHAT_LIMITS_BODY_BYTES", "65537"),
+    ):
+        done = run_program(stack, program, **{setting: value})
+        assert (done.returncode, done.stdout) == (2, "")
+        (sentence,) = done.stderr.splitlines()
+        assert sentence.startswith(f"{program}: ")
+        assert setting in sentence
+        assert value in sentence
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_how_programs_are_called(stack: Stack, program: str) -> None:
+    for arguments in (["nonsense"], ["-h"], ["--no.such=1"], ["--port"]):
+        done = run_program(stack, program, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.startswith(f"{program}: ")
+    done = run_program(stack, program, "--port=many", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: {program} " in done.stdout
+    assert "--limits.body_bytes=" in done.stdout
+
+
+@pytest.mark.parametrize("program", ["stonechat-api", "stonechat-push"])
+def test_a_daemon_that_cannot_start_says_why(stack: Stack, program: str) -> None:
+    taken = "STONECHAT_METRICS_PORT" if program == "stonechat-api" else "STONECHAT_PUSH_PORT"
+    port = stack.port + 10 if program == "stonechat-api" else stack.push_port
+    elsewhere = {"STONECHAT_API_SOCKET": str(stack.run / "other.sock")}
+    for settings, reason in (
+        ({taken: str(port)}, str(port)),
+        ({"STONECHAT_DATABASE_URL": f"sqlite:{stack.data}/no/such.db"}, "no/such.db"),
+        ({"STONECHAT_PIPELINE": "kafka"}, "kafka"),
+    ):
+        done = run_program(stack, program, **(elsewhere | settings))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert reason in done.stderr.splitlines()[-1]
+        assert done.stderr.splitlines()[-1].startswith(f"{program}: ")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import uuid
+from contextlib import closing
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from support.problems import problem
 from support.recorder import RECORDER
 from support.shared import MakeStack
 from support.stack import Stack
+from support.waiting import wait_until
 
 
 @pytest.fixture
@@ -150,6 +153,22 @@ def test_readyz_when_push_is_down(own_stack: Stack) -> None:
     ann = Person.new(own_stack)
     assert ann.send_direct(ann.id, "still stored").status_code == 201
     own_stack.restart("push")
+
+
+def test_readyz_follows_the_database(own_stack: Stack) -> None:
+    """Push asks it again and again: it is not ready for ever because it was once."""
+
+    def push_says(status: int) -> None:
+        wait_until(lambda: httpx.get(own_stack.push_url + "/readyz").status_code == status, f"/readyz is {status}", 20)
+
+    push_says(200)
+    with closing(sqlite3.connect(own_stack.data / "stonechat.db")) as database:
+        database.execute("ALTER TABLE meta RENAME TO meta_away")
+        push_says(503)
+        assert httpx.get(own_stack.url + "/readyz").status_code == 503
+        assert httpx.get(own_stack.push_url + "/healthz").status_code == 200
+        database.execute("ALTER TABLE meta_away RENAME TO meta")
+        push_says(200)
 
 
 # -- lighttpd's own answers

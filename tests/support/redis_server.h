@@ -200,7 +200,8 @@ redis_subscriber_next(struct redis_subscriber *subscriber, char *ret_channel, si
 {
 	redis_subscriber_expect(subscriber, "*3\r\n$7\r\nmessage\r\n", 17);
 	redis_subscriber_line(subscriber);
-	snprintf(ret_channel, channel_size, "%s", redis_subscriber_line(subscriber));
+	assert_true((size_t)snprintf(ret_channel, channel_size, "%s", redis_subscriber_line(subscriber)) <
+		    channel_size);
 
 	size_t len = (size_t)strtoul(redis_subscriber_line(subscriber) + 1, NULL, 10);
 	char *bytes = calloc(1, len + 1);

@@ -45,6 +45,7 @@ fixture_set_up(struct fixture *f)
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->url, sizeof f->url, "sqlite:%s/test.db", f->folder);
 	f->config = (struct config){
+		.port = 8080,
 		.database_url = f->url,
 		.push_bind = "127.0.0.1",
 		.push_port = 1,
@@ -97,7 +98,7 @@ fixture_param(struct fixture *f, const char *name, const char *value)
 static inline void
 fixture_token(struct fixture *f, const char *token)
 {
-	char value[1024];
+	char value[1024 + sizeof "Bearer "];
 
 	snprintf(value, sizeof value, "Bearer %s", token);
 	fixture_param(f, "HTTP_AUTHORIZATION", value);

@@ -158,7 +158,7 @@ test_cookie_mode(void **state)
 	take_cookie(cookie);
 	fixture_param(&f, "HTTP_COOKIE", cookie);
 	assert_int_equal(fixture_ask(&f, "POST", "/api/v1/auth/logout", NULL), 204);
-	assert_memory_equal(fixture_header(&f, "Set-Cookie"), "stonechat_refresh=;", 19);
+	assert_memory_equal(fixture_header(&f, "Set-Cookie"), "stonechat_refresh_8080=;", 24);
 	fixture_param(&f, "HTTP_COOKIE", cookie);
 	assert_int_equal(fixture_ask(&f, "POST", "/api/v1/auth/refresh", NULL), 401);
 }

@@ -4,7 +4,7 @@
 #include "api/cookie.h"
 
 static const char *origins[] = {"https://chat.example", NULL};
-static const struct config config = {.public_origins = origins};
+static const struct config config = {.port = 8080, .public_origins = origins};
 static struct app app = {.config = &config};
 
 static void
@@ -48,11 +48,14 @@ test_find(void **state)
 		const char *header;
 		const char *token;
 	} rows[] = {
-		{"HTTP_COOKIE=stonechat_refresh=abc", "abc"},
-		{"HTTP_COOKIE=a=b; stonechat_refresh=abc; c=d", "abc"},
-		{"HTTP_COOKIE=xstonechat_refresh=abc", NULL},
-		{"HTTP_COOKIE=stonechat_refreshed=abc", NULL},
-		{"HTTP_COOKIE=stonechat_refresh=", NULL},
+		{"HTTP_COOKIE=stonechat_refresh_8080=abc", "abc"},
+		{"HTTP_COOKIE=a=b; stonechat_refresh_8080=abc; c=d", "abc"},
+		{"HTTP_COOKIE=stonechat_refresh_8081=other; stonechat_refresh_8080=abc", "abc"},
+		{"HTTP_COOKIE=stonechat_refresh_8081=other", NULL},
+		{"HTTP_COOKIE=stonechat_refresh=abc", NULL},
+		{"HTTP_COOKIE=xstonechat_refresh_8080=abc", NULL},
+		{"HTTP_COOKIE=stonechat_refresh_80800=abc", NULL},
+		{"HTTP_COOKIE=stonechat_refresh_8080=", NULL},
 		{"HTTP_COOKIE=;;; ", NULL},
 		{"HTTP_COOKIE=", NULL},
 	};
@@ -90,7 +93,7 @@ test_secure_only_by_https(void **state)
 		struct req req = {.app = &app, .params = rows[i].params};
 
 		cookie_set(&req, "abc", 60);
-		assert_ptr_equal(strstr(req.headers[0].value, "stonechat_refresh=abc; "), req.headers[0].value);
+		assert_ptr_equal(strstr(req.headers[0].value, "stonechat_refresh_8080=abc; "), req.headers[0].value);
 		assert_non_null(
 			strstr(req.headers[0].value, "; Path=/api/v1/auth; Max-Age=60; HttpOnly; SameSite=Strict"));
 		assert_int_equal(strstr(req.headers[0].value, "; Secure") != NULL, rows[i].secure);

@@ -16,34 +16,48 @@
 #define TALK "01890000-0000-7000-8000-00000000000c"
 #define WORD "01890000-0000-7000-8000-00000000000d"
 
+#define ROUTE MESSAGE_DRAFT_IN_CONVERSATION
+#define DIRECT MESSAGE_DRAFT_DIRECT
+#define FRAME MESSAGE_DRAFT_FRAME
+
 static void
 drafts_are_read(void **state)
 {
 	static const struct {
 		const char *body;
-		bool direct;
+		enum message_draft_form form;
 		enum status status;
 		const char *code, *field;
 	} cases[] = {
-		{"{\"content\":\"hi\"}", false, OK, NULL, NULL},
-		{"{\"content\":\"hi\",\"id\":\"" WORD "\",\"reply_to_id\":\"" TALK "\"}", false, OK, NULL, NULL},
-		{"{\"content\":\"hi\",\"id\":null}", false, OK, NULL, NULL},
-		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", true, OK, NULL, NULL},
-		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", false, ERR_MALFORMED, "unknown_key",
+		{"{\"content\":\"hi\"}", ROUTE, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"id\":\"" WORD "\",\"reply_to_id\":\"" TALK "\"}", ROUTE, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"id\":null}", ROUTE, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", DIRECT, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", FRAME, OK, NULL, NULL},
+		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\",\"message_id\":\"" WORD "\"}", FRAME, OK, NULL,
+		 NULL},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\"}", ROUTE, ERR_MALFORMED, "unknown_key",
 		 "recipient_id"},
-		{"{\"content\":\"hi\"}", true, ERR_MALFORMED, "missing_key", "recipient_id"},
-		{"{}", false, ERR_MALFORMED, "missing_key", "content"},
-		{"{\"content\":7}", false, ERR_MALFORMED, "wrong_type", "content"},
-		{"{\"content\":\"hi\",\"colour\":1}", false, ERR_MALFORMED, "unknown_key", "colour"},
-		{"{\"content\":\"\"}", false, ERR_INVALID, "content_invalid", "content"},
-		{"{\"content\":\"a\\u0007\"}", false, ERR_INVALID, "content_invalid", "content"},
-		{"{\"content\":\"a\\u0085\"}", false, ERR_INVALID, "content_invalid", "content"},
-		{"{\"content\":\"a\\n\\tb\"}", false, OK, NULL, NULL},
-		{"{\"content\":\"hi\",\"id\":\"7\"}", false, ERR_INVALID, "id_invalid", "id"},
-		{"{\"content\":\"hi\",\"id\":\"\"}", false, ERR_INVALID, "id_invalid", "id"},
-		{"{\"content\":\"hi\",\"id\":\"" WORD "0\"}", false, ERR_INVALID, "id_invalid", "id"},
-		{"{\"content\":\"hi\",\"reply_to_id\":\"x\"}", false, ERR_INVALID, "id_invalid", "reply_to_id"},
-		{"{\"content\":\"hi\",\"recipient_id\":\"x\"}", true, ERR_INVALID, "id_invalid", "recipient_id"},
+		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\"}", DIRECT, ERR_MALFORMED, "unknown_key",
+		 "conversation_id"},
+		{"{\"content\":\"hi\",\"message_id\":\"" WORD "\"}", ROUTE, ERR_MALFORMED, "unknown_key", "message_id"},
+		{"{\"content\":\"hi\"}", DIRECT, ERR_MALFORMED, "missing_key", "recipient_id"},
+		{"{\"content\":\"hi\"}", FRAME, ERR_MALFORMED, "missing_key", "conversation_id"},
+		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\",\"recipient_id\":\"" BOB "\"}", FRAME,
+		 ERR_MALFORMED, "missing_key", "conversation_id"},
+		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\",\"id\":\"" WORD "\"}", FRAME, ERR_MALFORMED,
+		 "unknown_key", "id"},
+		{"{}", ROUTE, ERR_MALFORMED, "missing_key", "content"},
+		{"{\"content\":7}", ROUTE, ERR_MALFORMED, "wrong_type", "content"},
+		{"{\"content\":\"hi\",\"colour\":1}", ROUTE, ERR_MALFORMED, "unknown_key", "colour"},
+		{"{\"content\":\"hi\",\"id\":\"7\"}", ROUTE, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"id\":\"\"}", ROUTE, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"id\":\"" WORD "0\"}", ROUTE, ERR_INVALID, "id_invalid", "id"},
+		{"{\"content\":\"hi\",\"reply_to_id\":\"x\"}", ROUTE, ERR_INVALID, "id_invalid", "reply_to_id"},
+		{"{\"content\":\"hi\",\"recipient_id\":\"x\"}", DIRECT, ERR_INVALID, "id_invalid", "recipient_id"},
+		{"{\"content\":\"hi\",\"conversation_id\":\"\"}", FRAME, ERR_INVALID, "id_invalid", "conversation_id"},
+		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\",\"message_id\":\"1\"}", FRAME, ERR_INVALID,
+		 "id_invalid", "message_id"},
 	};
 
 	(void)state;
@@ -54,19 +68,65 @@ drafts_are_read(void **state)
 		json_t *body CLEANUP_JSON = NULL;
 
 		assert_int_equal(json_parse_object(cases[i].body, strlen(cases[i].body), &body, &fault), OK);
-		assert_int_equal(message_draft_from_json(body, cases[i].direct, &arena, &draft, &fault),
-				 cases[i].status);
+		assert_int_equal(message_draft_from_json(body, cases[i].form, &arena, &draft, &fault), cases[i].status);
 		assert_string_equal(draft.sender_id, ADA);
 		if (cases[i].status == OK) {
-			assert_true(id_is_valid(draft.id));
-			assert_int_equal(strlen(draft.digest), ID_DIGEST_SIZE - 1);
+			assert_string_equal(draft.content, "hi");
 			assert_int_equal(draft.id_chosen, strcmp(draft.id, WORD) == 0);
+			assert_int_equal(draft.recipient_id[0] != '\0', strstr(cases[i].body, BOB) != NULL);
+			assert_int_equal(draft.reply_to_id[0] != '\0', strstr(cases[i].body, "reply_to_id") != NULL);
+			assert_int_equal(draft.conversation_id[0] != '\0',
+					 strstr(cases[i].body, "conversation_id") != NULL);
 		} else {
 			assert_string_equal(fault.code, cases[i].code);
 			assert_string_equal(fault.field, cases[i].field);
 			assert_null(draft.content);
 		}
 		arena_finish(&arena);
+	}
+}
+
+static void
+a_path_has_named_the_conversation(void **state)
+{
+	struct message_draft draft = {.sender_id = ADA, .conversation_id = TALK};
+	json_t *body CLEANUP_JSON = json_pack("{s:s}", "content", "hi");
+	struct arena arena = {0};
+
+	(void)state;
+	assert_int_equal(message_draft_from_json(body, ROUTE, &arena, &draft, NULL), OK);
+	assert_string_equal(draft.conversation_id, TALK);
+	arena_finish(&arena);
+}
+
+static void
+content_is_text_without_controls(void **state)
+{
+	static const struct {
+		const char *content;
+		enum status status;
+	} cases[] = {
+		{"hi", OK},
+		{"a\n\tb", OK},
+		{"", ERR_INVALID},
+		{"a\x07", ERR_INVALID},
+		{"a\xc2\x85", ERR_INVALID},
+		{"\xff", ERR_INVALID},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct message_draft draft = {.sender_id = ADA, .content = cases[i].content};
+		struct fault fault = {0};
+
+		assert_int_equal(message_draft_check(&draft, &fault), cases[i].status);
+		if (cases[i].status == OK) {
+			assert_true(id_is_valid(draft.id));
+			assert_int_equal(strlen(draft.digest), ID_DIGEST_SIZE - 1);
+		} else {
+			assert_string_equal(fault.code, "content_invalid");
+			assert_string_equal(fault.field, "content");
+		}
 	}
 }
 
@@ -185,6 +245,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(drafts_are_read),
+		cmocka_unit_test(a_path_has_named_the_conversation),
+		cmocka_unit_test(content_is_text_without_controls),
 		cmocka_unit_test(length_is_bounded_in_characters_and_bytes),
 		cmocka_unit_test(ids_are_lower_case_and_kept),
 		cmocka_unit_test(digest_is_over_sender_content_and_reply),
