@@ -6,6 +6,10 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmi
 if(STONECHAT_WERROR)
 	add_compile_options(-Werror)
 endif()
+# An assert says what must hold or we are wrong: what runs for people keeps them.
+foreach(kind RELEASE RELWITHDEBINFO MINSIZEREL)
+	string(REGEX REPLACE " *-DNDEBUG" "" CMAKE_C_FLAGS_${kind} "${CMAKE_C_FLAGS_${kind}}")
+endforeach()
 if(NOT STONECHAT_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "Rel")
 	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif()

@@ -143,7 +143,7 @@ join(struct session *session, struct auth *auth)
 	session->hub_socket = socket;
 	if (socket == NULL)
 		fail(session,
-		     reply_refusal(auth->id, ERR_RATE_LIMITED, "too_many_connections",
+		     reply_refusal(auth->id, ERR_FORBIDDEN, "too_many_connections",
 				   "This account has too many open sockets."),
 		     WS_TOO_MANY_CONNECTIONS, "too_many_connections");
 }

@@ -133,6 +133,12 @@ def test_a_header_named_as_cgi_names_it_is_another_header(ann: Person) -> None:
 
 
 # -- health
+def test_a_part_of_a_document_is_not_served(ann: Person) -> None:
+    whole = ann.get("/users/me")
+    part = ann.request("GET", "/users/me", headers={"Range": "bytes=0-1"})
+    assert (part.status_code, part.json()) == (200, whole.json())
+
+
 def test_healthz_and_readyz(stack: Stack, api: Api) -> None:
     assert api.http.get("/healthz").status_code == 200
     ready = api.http.get("/readyz")
