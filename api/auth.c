@@ -18,7 +18,19 @@ auth_claims(struct req *req, struct token_claims *ret_claims)
 		return req_fail(req, ERR_UNAUTHORIZED, "token_missing", "An access token is needed: log in first.");
 	header += sizeof scheme - 1;
 	header += strspn(header, " ");
-	return token_verify(&req->app->token_key, header, clock_wall_ms() / 1000, ret_claims, &req->fault);
+	return token_verify_cached(&req->reader->tokens, &req->app->token_key, header, clock_wall_ms() / 1000,
+				   ret_claims, &req->fault);
+}
+
+enum status
+auth_token(struct req *req)
+{
+	struct token_claims claims;
+
+	TRY(auth_claims(req, &claims));
+	memcpy(req->caller.user_id, claims.user_id, ID_SIZE);
+	memcpy(req->caller.session_id, claims.session_id, ID_SIZE);
+	return OK;
 }
 
 enum status

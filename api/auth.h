@@ -11,6 +11,9 @@ struct req;
  * there is no token. */
 MUST_USE enum status auth_claims(struct req *req, struct token_claims *ret_claims);
 
+/* Fills req->caller from the token alone, for what the writer checks in its transaction. ERR_UNAUTHORIZED. */
+MUST_USE enum status auth_token(struct req *req);
+
 /* Fills req->caller: the token's session and user, asked of the database, so that a revocation counts at once.
  * ERR_UNAUTHORIZED; ERR_UNAVAILABLE. */
 MUST_USE enum status auth_check(struct req *req);

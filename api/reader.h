@@ -1,5 +1,5 @@
-/* The reading side of one thread: its own connection to the database, opened when it is first needed and again after it
- * was lost, and the epoch that goes into page keys. */
+/* What one request thread keeps between requests: its own connection to the database, opened when it is first needed and again
+ * after it was lost, the epoch that goes into page keys, and the tokens it has verified. */
 #ifndef READER_H
 #define READER_H
 
@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "db/db.h"
 #include "model/event.h"
+#include "token.h"
 
 enum { READER_EPOCH_MS = 5000 }; /* the epoch is read again when it is older */
 
@@ -17,6 +18,7 @@ struct reader {
 	char epoch[EVENT_EPOCH_SIZE];
 	uint64_t epoch_connection; /* db_connection_number when the epoch was read; 0: not read */
 	int64_t epoch_read_at_ms;
+	struct token_cache tokens;
 };
 
 /* ERR_UNAVAILABLE when the database cannot be reached. */

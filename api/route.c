@@ -163,6 +163,8 @@ serve(struct req *req)
 	TRY(find_route(req));
 	if (req->route->auth == ROUTE_AUTH_SESSION)
 		TRY(auth_check(req));
+	else if (req->route->auth == ROUTE_AUTH_TOKEN)
+		TRY(auth_token(req));
 	TRY(read_query(req, uri[path_len] ? uri + path_len + 1 : ""));
 	if (req->route->body_max_bytes > 0)
 		TRY(read_body(req));

@@ -11,6 +11,7 @@ struct req;
 
 enum route_auth {
 	ROUTE_AUTH_NONE,
+	ROUTE_AUTH_TOKEN,   /* an access token; the writer asks for its session: req->caller without role */
 	ROUTE_AUTH_SESSION, /* an access token of a session that has not ended: req->caller */
 };
 

@@ -26,6 +26,7 @@ send_draft(struct req *req, enum message_draft_form form, struct message_draft *
 	struct submission submission = {0};
 
 	memcpy(draft->sender_id, req->caller.user_id, ID_SIZE);
+	memcpy(draft->session_id, req->caller.session_id, ID_SIZE);
 	TRY(message_draft_from_json(req->body, form, &req->arena, draft, &req->fault));
 	TRY(req_idempotency_key(req, draft));
 

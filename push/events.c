@@ -23,6 +23,7 @@ on_message_send(struct session *session, const struct event_frame *frame)
 	struct fault fault = {0};
 
 	memcpy(draft.sender_id, session->user_id, sizeof draft.sender_id);
+	memcpy(draft.session_id, session->login_id, sizeof draft.session_id);
 	if (message_draft_from_json(frame->body, MESSAGE_DRAFT_FRAME, frame->arena, &draft, &fault) != OK)
 		session_reply(session, reply_error(frame->id, &fault, 0));
 	else

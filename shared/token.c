@@ -167,6 +167,27 @@ token_verify(const struct token_key *key, const char *token, int64_t now_s, stru
 	return OK;
 }
 
+enum status
+token_verify_cached(struct token_cache *cache, const struct token_key *key, const char *token, int64_t now_s,
+		    struct token_claims *ret_claims, struct fault *ret_fault)
+{
+	size_t len = strlen(token);
+	size_t slot =
+		len ? (unsigned char)token[len > 1 ? len - 2 : 0] % TOKEN_CACHE_SLOTS : 0; /* of the signature */
+
+	if (len > 0 && len < TOKEN_SIZE && strcmp(cache->slots[slot].token, token) == 0 &&
+	    now_s < cache->slots[slot].claims.expires_at_s) {
+		*ret_claims = cache->slots[slot].claims;
+		return OK;
+	}
+	TRY(token_verify(key, token, now_s, ret_claims, ret_fault));
+	if (len < TOKEN_SIZE) {
+		memcpy(cache->slots[slot].token, token, len + 1);
+		cache->slots[slot].claims = *ret_claims;
+	}
+	return OK;
+}
+
 static size_t
 family_len(const char *token)
 {

@@ -33,6 +33,21 @@ MUST_USE enum status token_make(const struct token_key *key, const struct token_
 MUST_USE enum status token_verify(const struct token_key *key, const char *token, int64_t now_s,
 				  struct token_claims *ret_claims, struct fault *ret_fault);
 
+/* Tokens that were verified lately, so that somebody who asks again and again pays for the signature once. One per thread; an
+ * all-zero one is valid. */
+enum { TOKEN_CACHE_SLOTS = 16 };
+
+struct token_cache {
+	struct {
+		char token[TOKEN_SIZE]; /* "": free */
+		struct token_claims claims;
+	} slots[TOKEN_CACHE_SLOTS];
+};
+
+/* token_verify, with what the cache knows already. Expiry is looked at each time. */
+MUST_USE enum status token_verify_cached(struct token_cache *cache, const struct token_key *key, const char *token,
+					 int64_t now_s, struct token_claims *ret_claims, struct fault *ret_fault);
+
 /* Refresh tokens: `<family>.<secret>`, both as id_make_secret makes them. The family is the session's for life; the secret
  * changes at each use. A successor is derived from the token it replaces and the key, so that a repetition whose first answer
  * was lost, or two tabs at once, get the same one. */

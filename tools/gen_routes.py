@@ -31,7 +31,9 @@ class Route:
         servers = self.operation.get("servers", item.get("servers", spec["servers"]))
         self.path = servers[0]["url"].rstrip("/") + path
         security = self.operation.get("security", spec["security"])
-        self.auth = "SESSION" if security else "NONE"
+        # Whoever writes a message is asked for in the transaction that stores it; the token alone is checked before.
+        by_writer = self.operation.get("x-stonechat-session") == "writer"
+        self.auth = "TOKEN" if by_writer else "SESSION" if security else "NONE"
         self.rate: str = self.operation["x-stonechat-rate"]
         self.body_bytes: int = self.operation.get("x-stonechat-body-bytes", 0)
         self.query = [p["name"] for p in self._parameters(item) if p["in"] == "query"]

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,9 @@ struct db_connection {
 	sqlite3 *handle;
 	struct turnstile turnstile; /* of a handle that may write */
 	enum db_access access;
-	bool in_turn;      /* holds the turnstile: a write transaction is open */
-	int64_t change_no; /* of the open write transaction; 0: not drawn yet */
+	bool in_turn;                                  /* holds the turnstile: a write transaction is open */
+	int64_t change_no;                             /* of the open write transaction; 0: not drawn yet */
+	sqlite3_stmt *draw_change_no, *read_change_no; /* prepared when first needed */
 };
 
 struct db_statement {
@@ -105,6 +107,15 @@ make_private(const char *path)
 		close(fd);
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* SQLite counts its memory under one mutex for all threads, for figures that nobody asks for. */
+static void
+configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum status
 driver_sqlite_open_handle(const char *path, enum db_access access, int busy_timeout_ms, sqlite3 **ret_handle,
 			  struct fault *ret_fault)
@@ -120,6 +131,7 @@ driver_sqlite_open_handle(const char *path, enum db_access access, int busy_time
 
 	if (access == DB_ACCESS_WRITE)
 		make_private(path);
+	pthread_once(&once, configure);
 	code = sqlite3_open_v2(path, &handle, flags, NULL);
 	if (code == SQLITE_OK) {
 		sqlite3_extended_result_codes(handle, 1);
@@ -164,7 +176,11 @@ sqlite_open(const char *address, enum db_access access, struct db_connection **r
 static void
 sqlite_close(struct db_connection *connection)
 {
-	int code = sqlite3_close(connection->handle);
+	int code;
+
+	sqlite3_finalize(connection->draw_change_no);
+	sqlite3_finalize(connection->read_change_no);
+	code = sqlite3_close(connection->handle);
 
 	assert(code == SQLITE_OK); /* it refuses while a statement lives */
 	(void)code;
@@ -266,16 +282,17 @@ sqlite_has_table(struct db_connection *connection, const char *name, bool *ret_h
 }
 
 static enum status
-query_int64(struct db_connection *connection, const char *sql, int64_t *ret_value)
+query_int64(struct db_connection *connection, sqlite3_stmt **stmt, const char *sql, int64_t *ret_value)
 {
-	sqlite3_stmt *stmt = NULL;
-	int code = sqlite3_prepare_v2(connection->handle, sql, -1, &stmt, NULL);
+	int code = SQLITE_OK;
 
+	if (!*stmt)
+		code = sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
 	if (code == SQLITE_OK)
-		code = sqlite3_step(stmt);
+		code = sqlite3_step(*stmt);
 	if (code == SQLITE_ROW)
-		*ret_value = sqlite3_column_int64(stmt, 0);
-	sqlite3_finalize(stmt);
+		*ret_value = sqlite3_column_int64(*stmt, 0);
+	sqlite3_reset(*stmt);
 	return code == SQLITE_DONE ? ERR_INTERNAL : status_of(code);
 }
 
@@ -286,7 +303,7 @@ sqlite_change_no(struct db_connection *connection, int64_t *ret_change_no)
 {
 	if (connection->change_no == 0)
 		TRY(query_int64(
-			connection,
+			connection, &connection->draw_change_no,
 			"UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_no'"
 			" RETURNING CAST(value AS INTEGER)",
 			&connection->change_no));
@@ -297,8 +314,8 @@ sqlite_change_no(struct db_connection *connection, int64_t *ret_change_no)
 static enum status
 sqlite_change_position(struct db_connection *connection, int64_t *ret_position)
 {
-	return query_int64(connection, "SELECT CAST(value AS INTEGER) + 1 FROM meta WHERE key = 'change_no'",
-			   ret_position);
+	return query_int64(connection, &connection->read_change_no,
+			   "SELECT CAST(value AS INTEGER) + 1 FROM meta WHERE key = 'change_no'", ret_position);
 }
 
 static enum status

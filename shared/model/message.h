@@ -35,6 +35,7 @@ struct message_draft {
 	char conversation_id[ID_SIZE]; /* "" : address by recipient_id */
 	char recipient_id[ID_SIZE];    /* "" : address by conversation_id */
 	char sender_id[ID_SIZE];
+	char session_id[ID_SIZE]; /* the sender's, looked at in the transaction that stores it; "": not */
 	const char *content;
 	char reply_to_id[ID_SIZE]; /* "": none */
 	char digest[ID_DIGEST_SIZE];

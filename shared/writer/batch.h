@@ -41,6 +41,7 @@ struct batch {
 	int64_t now_ms;
 	struct batch_record *first_record, *last_record; /* in rev order per channel */
 	size_t n_stored, n_replayed;                     /* messages */
+	const char *live_session_id;                     /* the last one found alive, or NULL */
 	bool lock_failed;                                /* the wait for a lock was too long */
 };
 

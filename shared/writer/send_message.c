@@ -14,6 +14,7 @@
 #include "model/event.h"
 #include "store/conversations.h"
 #include "store/messages.h"
+#include "store/sessions.h"
 #include "store/users.h"
 #include "writer/batch.h"
 
@@ -186,6 +187,24 @@ accept_send(struct group *group, struct write_send_message *send)
 	HASH_ADD_KEYPTR(hh, group->by_id, stored->id, strlen(stored->id), accepted);
 }
 
+/* The first question of every send, in the transaction itself: a log-in that has ended writes nothing more. */
+static enum status
+check_session(struct batch *batch, struct write_send_message *send)
+{
+	const struct message_draft *draft = &send->draft;
+	struct fault fault = {0};
+	struct caller caller;
+
+	if (!draft->session_id[0] || (batch->live_session_id && strcmp(batch->live_session_id, draft->session_id) == 0))
+		return OK;
+
+	enum status status =
+		sessions_check(batch->db, draft->session_id, draft->sender_id, batch->now_ms, &caller, &fault);
+	if (status == OK)
+		batch->live_session_id = draft->session_id;
+	return batch_is_refusal(status, &fault) ? refuse_with(&send->op, &fault) : status;
+}
+
 static enum status
 check_send(struct group *group, struct write_send_message *send, struct accepted **ret_twin)
 {
@@ -193,6 +212,9 @@ check_send(struct group *group, struct write_send_message *send, struct accepted
 	bool member, settled = false;
 
 	send->replayed = false;
+	TRY(check_session(group->batch, send));
+	if (send->op.status != OK)
+		return OK;
 	TRY(find_membership(group, send->draft.sender_id, &member, &fault));
 	if (!member && !send->draft.recipient_id[0])
 		return refuse_with(&send->op, &fault);

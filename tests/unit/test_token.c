@@ -110,6 +110,34 @@ what_we_make_we_accept_until_it_expires(void **state)
 }
 
 static void
+a_verified_token_is_known_until_it_expires(void **state)
+{
+	struct token_claims made = {ANNA, SESSION, NOW_S, NOW_S + 600};
+	struct token_cache cache = {0};
+	struct token_claims read;
+	struct fault fault = {0};
+	char token[TOKEN_SIZE], forged[TOKEN_SIZE];
+
+	(void)state;
+	assert_int_equal(token_make(&key, &made, token), OK);
+	for (int i = 0; i < 2; i++) {
+		memset(&read, 0, sizeof read);
+		assert_int_equal(token_verify_cached(&cache, &key, token, NOW_S + 1, &read, NULL), OK);
+		assert_string_equal(read.user_id, ANNA);
+		assert_string_equal(read.session_id, SESSION);
+	}
+	assert_int_equal(token_verify_cached(&cache, &key, token, NOW_S + 600, &read, &fault), ERR_UNAUTHORIZED);
+	assert_string_equal(fault.code, "token_expired");
+
+	memcpy(forged, token, sizeof forged); /* another first letter, the same place in the cache */
+	forged[0] = 'x';
+	assert_int_equal(token_verify_cached(&cache, &key, forged, NOW_S, &read, &fault), ERR_UNAUTHORIZED);
+	assert_int_equal(token_verify_cached(&cache, &key, "", NOW_S, &read, &fault), ERR_UNAUTHORIZED);
+	assert_int_equal(token_verify_cached(&cache, &key, "x", NOW_S, &read, &fault), ERR_UNAUTHORIZED);
+	assert_int_equal(token_verify_cached(&cache, &key, token, NOW_S, &read, NULL), OK);
+}
+
+static void
 a_token_signed_elsewhere_by_the_standard_is_accepted(void **state)
 {
 	(void)state;
@@ -404,6 +432,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_we_make_we_accept_until_it_expires),
+		cmocka_unit_test(a_verified_token_is_known_until_it_expires),
 		cmocka_unit_test(a_token_signed_elsewhere_by_the_standard_is_accepted),
 		cmocka_unit_test(a_changed_token_is_refused),
 		cmocka_unit_test(forgeries_are_refused),

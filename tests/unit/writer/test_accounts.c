@@ -323,6 +323,33 @@ ending_twice_is_ending_once(void **state)
 	assert_int_equal(person_rev(fixture), 1); /* no number was burnt */
 }
 
+/* One batch: whose log-in has ended writes nothing, whoever else is in it. */
+static void
+an_ended_session_sends_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_send_message sends[3];
+	struct write_op *ops[3];
+	char session_id[ID_SIZE], other_id[ID_SIZE];
+
+	log_in(fixture, "h0");
+	memcpy(session_id, fixture->write.session.id, ID_SIZE);
+	log_in(fixture, "h1");
+	memcpy(other_id, fixture->write.session.id, ID_SIZE);
+	end_session(fixture, session_id);
+	for (int i = 0; i < 3; i++) {
+		make_direct_send(&sends[i], fixture->ada, fixture->ada, NULL, "to myself");
+		memcpy(sends[i].draft.session_id, i == 1 ? session_id : other_id, ID_SIZE);
+		ops[i] = &sends[i].op;
+	}
+	batch_run(&fixture->runner, ops, 3);
+	assert_stored(&sends[0], 1, 2);
+	assert_refused(&sends[1].op, ERR_UNAUTHORIZED, "session_ended");
+	assert_stored(&sends[2], 2, 3);
+	for (int i = 0; i < 3; i++)
+		arena_finish(&sends[i].op.arena);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -339,6 +366,7 @@ main(void)
 		CASE(a_token_used_too_late_ends_the_session),
 		CASE(ended_sessions_do_not_rotate),
 		CASE(ending_twice_is_ending_once),
+		CASE(an_ended_session_sends_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
