@@ -299,7 +299,7 @@ make_record(const char *channel, const void *bytes, size_t len)
 bool
 bus_publish(struct bus *bus, const char *channel, const void *bytes, size_t len)
 {
-	bool queued = false;
+	bool queued = false, was_empty = false;
 
 	if (atomic_load(&bus->state) != BUS_DOWN) {
 		struct record *record = make_record(channel, bytes, len);
@@ -308,6 +308,7 @@ bus_publish(struct bus *bus, const char *channel, const void *bytes, size_t len)
 		pthread_mutex_lock(&bus->mutex);
 		queued = bus->n_queued < BUS_QUEUE_MAX && bus->queued_bytes + size <= QUEUE_BYTES_MAX;
 		if (queued) {
+			was_empty = !bus->first;
 			if (bus->last)
 				bus->last->next = record;
 			else
@@ -315,9 +316,10 @@ bus_publish(struct bus *bus, const char *channel, const void *bytes, size_t len)
 			bus->last = record;
 			bus->n_queued++;
 			bus->queued_bytes += size;
-			pthread_cond_signal(&bus->wake);
 		}
 		pthread_mutex_unlock(&bus->mutex);
+		if (was_empty) /* else it is awake, or about to be */
+			pthread_cond_signal(&bus->wake);
 		if (!queued)
 			free(record);
 	}

@@ -172,8 +172,7 @@ token_verify_cached(struct token_cache *cache, const struct token_key *key, cons
 		    struct token_claims *ret_claims, struct fault *ret_fault)
 {
 	size_t len = strlen(token);
-	size_t slot =
-		len ? (unsigned char)token[len > 1 ? len - 2 : 0] % TOKEN_CACHE_SLOTS : 0; /* of the signature */
+	size_t slot = len ? (unsigned char)token[len > 1 ? len - 2 : 0] % TOKEN_CACHE_SLOTS : 0; /* of the signature */
 
 	if (len > 0 && len < TOKEN_SIZE && strcmp(cache->slots[slot].token, token) == 0 &&
 	    now_s < cache->slots[slot].claims.expires_at_s) {

@@ -2,10 +2,10 @@
  * stored is the mode's. */
 #include "pipeline/submit.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/waiter.h"
 #include "pipeline/mode.h"
 
 struct pipeline {
@@ -67,37 +67,27 @@ pipeline_submit(struct pipeline *pipeline, struct submission *submission)
 	return pipeline->mode->submit(pipeline->writer, submission, &addressed);
 }
 
-struct waiter {
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool done;
-};
-
 static void
 on_done(struct submission *submission)
 {
-	struct waiter *waiter = submission->context;
-
-	pthread_mutex_lock(&waiter->mutex);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->wake);
-	pthread_mutex_unlock(&waiter->mutex);
+	waiter_wake(submission->context);
 }
 
 enum status
 pipeline_submit_wait(struct pipeline *pipeline, struct submission *submission)
 {
-	struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct waiter waiter;
 
+	waiter_init(&waiter);
 	submission->done = on_done;
 	submission->context = &waiter;
-	TRY(pipeline_submit(pipeline, submission));
-	pthread_mutex_lock(&waiter.mutex);
-	while (!waiter.done)
-		pthread_cond_wait(&waiter.wake, &waiter.mutex);
-	pthread_mutex_unlock(&waiter.mutex);
-	pthread_cond_destroy(&waiter.wake);
-	pthread_mutex_destroy(&waiter.mutex);
+
+	enum status status = pipeline_submit(pipeline, submission);
+	if (status != OK) {
+		waiter_finish(&waiter);
+		return status;
+	}
+	waiter_wait(&waiter);
 	return submission->status;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "base/waiter.h"
 #include "db/db.h"
 #include "metrics.h"
 #include "writer/batch.h"
@@ -156,36 +157,26 @@ writer_submit(struct writer *writer, struct write_op *op)
 	return status;
 }
 
-struct waiter {
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool done;
-};
-
 static void
 on_done(struct write_op *op)
 {
-	struct waiter *waiter = op->context;
-
-	pthread_mutex_lock(&waiter->mutex);
-	waiter->done = true;
-	pthread_cond_signal(&waiter->wake);
-	pthread_mutex_unlock(&waiter->mutex);
+	waiter_wake(op->context);
 }
 
 enum status
 writer_run(struct writer *writer, struct write_op *op)
 {
-	struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+	struct waiter waiter;
 
+	waiter_init(&waiter);
 	op->done = on_done;
 	op->context = &waiter;
-	TRY(writer_submit(writer, op));
-	pthread_mutex_lock(&waiter.mutex);
-	while (!waiter.done)
-		pthread_cond_wait(&waiter.wake, &waiter.mutex);
-	pthread_mutex_unlock(&waiter.mutex);
-	pthread_cond_destroy(&waiter.wake);
-	pthread_mutex_destroy(&waiter.mutex);
+
+	enum status status = writer_submit(writer, op);
+	if (status != OK) {
+		waiter_finish(&waiter);
+		return status;
+	}
+	waiter_wait(&waiter);
 	return op->status;
 }
