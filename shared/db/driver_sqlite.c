@@ -7,8 +7,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +15,8 @@
 #include "db/driver.h"
 #include "db/turnstile.h"
 
-enum {
-	TURN_WAIT_MS = 3000,   /* for the writers with our locks */
-	BUSY_TIMEOUT_MS = 3000 /* for those without: the sqlite3 shell */
-};                             /* for whoever writes without the turnstile (the sqlite3 shell), and for WAL recovery */
+/* For whoever writes without the turnstile (the sqlite3 shell), and for WAL recovery. */
+enum { BUSY_TIMEOUT_MS = 3000 };
 
 struct db_connection {
 	sqlite3 *handle;
@@ -28,7 +24,8 @@ struct db_connection {
 	enum db_access access;
 	bool in_turn;                                  /* holds the turnstile: a write transaction is open */
 	int64_t change_no;                             /* of the open write transaction; 0: not drawn yet */
-	sqlite3_stmt *draw_change_no, *read_change_no; /* prepared when first needed */
+	sqlite3_stmt *draw_change_no, *read_change_no; /* these are prepared when first needed */
+	sqlite3_stmt *begin_read, *begin_write, *commit;
 };
 
 struct db_statement {
@@ -63,100 +60,14 @@ status_of(int code)
 }
 
 static enum status
-open_fault(const char *path, const char *why, struct fault *ret_fault)
-{
-	return fault_set(ret_fault, ERR_UNAVAILABLE, "database_unavailable", NULL, "cannot open the database %s: %s",
-			 path, why);
-}
-
-static bool
-is_wal(sqlite3 *handle, const char *pragma)
-{
-	sqlite3_stmt *stmt = NULL;
-	bool wal = sqlite3_prepare_v2(handle, pragma, -1, &stmt, NULL) == SQLITE_OK &&
-		   sqlite3_step(stmt) == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
-
-	sqlite3_finalize(stmt);
-	return wal;
-}
-
-/* Switching to WAL locks the whole file: it is done once in a database's life, in turn. */
-static bool
-make_wal(const char *path, sqlite3 *handle)
-{
-	struct turnstile turnstile;
-	bool wal;
-
-	if (is_wal(handle, "PRAGMA journal_mode"))
-		return true;
-	if (turnstile_open(path, &turnstile) != OK)
-		return false;
-	wal = turnstile_enter(&turnstile, TURN_WAIT_MS) == OK && is_wal(handle, "PRAGMA journal_mode = WAL");
-	turnstile_close(&turnstile);
-	return wal;
-}
-
-/* It holds password hashes: for its owner only; SQLite gives -wal and -shm the same mode. Only a new file is opened here:
- * closing a descriptor of one in use would drop SQLite's own locks on it (POSIX advisory locks belong to the process). */
-static void
-make_private(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		close(fd);
-}
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* SQLite counts its memory under one mutex for all threads, for figures that nobody asks for. */
-static void
-configure(void)
-{
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
-enum status
-driver_sqlite_open_handle(const char *path, enum db_access access, int busy_timeout_ms, sqlite3 **ret_handle,
-			  struct fault *ret_fault)
-{
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (access == DB_ACCESS_WRITE ? SQLITE_OPEN_CREATE : 0);
-	const char *pragmas = access == DB_ACCESS_WRITE ? "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-							  "PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0"
-							: "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-							  "PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0;"
-							  "PRAGMA query_only = ON";
-	sqlite3 *handle = NULL;
-	int code;
-
-	if (access == DB_ACCESS_WRITE)
-		make_private(path);
-	pthread_once(&once, configure);
-	code = sqlite3_open_v2(path, &handle, flags, NULL);
-	if (code == SQLITE_OK) {
-		sqlite3_extended_result_codes(handle, 1);
-		sqlite3_busy_timeout(handle, busy_timeout_ms);
-		sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-		code = sqlite3_exec(handle, pragmas, NULL, NULL, NULL);
-	}
-	if (code != SQLITE_OK || (access == DB_ACCESS_WRITE && !make_wal(path, handle))) {
-		open_fault(path, code == SQLITE_OK ? "it cannot be put into WAL mode" : sqlite3_errmsg(handle),
-			   ret_fault);
-		sqlite3_close(handle);
-		return ERR_UNAVAILABLE;
-	}
-	*ret_handle = handle;
-	return OK;
-}
-
-static enum status
 sqlite_open(const char *address, enum db_access access, struct db_connection **ret_connection, struct fault *ret_fault)
 {
 	struct turnstile turnstile = {-1, -1};
 	sqlite3 *handle;
 
 	if (access == DB_ACCESS_WRITE && turnstile_open(address, &turnstile) != OK)
-		return open_fault(address, strerror(errno), ret_fault);
+		return fault_set(ret_fault, ERR_UNAVAILABLE, "database_unavailable", NULL,
+				 "cannot open the database %s: %s", address, strerror(errno));
 	if (driver_sqlite_open_handle(address, access, BUSY_TIMEOUT_MS, &handle, ret_fault) != OK) {
 		turnstile_close(&turnstile);
 		return ERR_UNAVAILABLE;
@@ -180,6 +91,9 @@ sqlite_close(struct db_connection *connection)
 
 	sqlite3_finalize(connection->draw_change_no);
 	sqlite3_finalize(connection->read_change_no);
+	sqlite3_finalize(connection->begin_read);
+	sqlite3_finalize(connection->begin_write);
+	sqlite3_finalize(connection->commit);
 	code = sqlite3_close(connection->handle);
 
 	assert(code == SQLITE_OK); /* it refuses while a statement lives */
@@ -201,16 +115,30 @@ sqlite_connection_number(const struct db_connection *connection)
 	return 1;
 }
 
+/* Returns SQLite's code. A statement without result, which stays prepared. */
+static int
+run_prepared(struct db_connection *connection, sqlite3_stmt **stmt, const char *sql)
+{
+	int code = SQLITE_OK;
+
+	if (!*stmt)
+		code = sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+	if (code != SQLITE_OK)
+		return code;
+	sqlite3_step(*stmt);
+	return sqlite3_reset(*stmt); /* the code of the step */
+}
+
 static enum status
 sqlite_begin(struct db_connection *connection, enum db_transaction kind)
 {
 	int code;
 
 	if (kind == DB_READ)
-		return status_of(sqlite3_exec(connection->handle, "BEGIN", NULL, NULL, NULL));
+		return status_of(run_prepared(connection, &connection->begin_read, "BEGIN"));
 
-	TRY(turnstile_enter(&connection->turnstile, TURN_WAIT_MS));
-	code = sqlite3_exec(connection->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	TRY(turnstile_enter(&connection->turnstile, DRIVER_SQLITE_TURN_WAIT_MS));
+	code = run_prepared(connection, &connection->begin_write, "BEGIN IMMEDIATE");
 	if (code != SQLITE_OK) {
 		turnstile_leave(&connection->turnstile);
 		return status_of(code);
@@ -239,7 +167,7 @@ sqlite_rollback(struct db_connection *connection)
 static enum status
 sqlite_commit(struct db_connection *connection, bool *ret_unknown)
 {
-	int code = sqlite3_exec(connection->handle, "COMMIT", NULL, NULL, NULL);
+	int code = run_prepared(connection, &connection->commit, "COMMIT");
 
 	if (code == SQLITE_OK) {
 		end_turn(connection);

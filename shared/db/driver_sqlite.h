@@ -7,7 +7,9 @@
 #include "base/status.h"
 #include "db/driver.h"
 
-/* Opens the file with the pragmas and settings that durability and the checkpoint lock rest on (driver_sqlite.c). Whoever
+enum { DRIVER_SQLITE_TURN_WAIT_MS = 3000 }; /* a writer's patience with the others in the turnstile */
+
+/* Opens the file with the pragmas and settings that durability and the checkpoint lock rest on. Whoever
  * may write also finds the database in WAL mode when its turn comes; ERR_UNAVAILABLE with a sentence. */
 MUST_USE enum status driver_sqlite_open_handle(const char *path, enum db_access access, int busy_timeout_ms,
 					       sqlite3 **ret_handle, struct fault *ret_fault);

@@ -1,8 +1,11 @@
 /* The keeper's thread: checkpoints, which writers never make.
  *
  * Two processes that checkpoint at once can corrupt a database (SQLite 3.7.0 to 3.51.2, the WAL-reset bug), so the one that
- * holds <db>.checkpoint does it for all; the others try to take over. A passive checkpoint disturbs nobody but cannot
- * shrink the WAL; when that has grown too large it is truncated while no writer is in its turn. */
+ * holds <db>.checkpoint does it for all; the others try to take over. A passive checkpoint disturbs nobody, but while writers
+ * go on it never comes to the end of the WAL, which then grows without bound. So a long one is finished, for the next writer to
+ * start over, while no writer is in its turn: little is left to do by then. The file keeps its size, because to write over it
+ * costs one disk access a commit and to let it grow costs two (the inode's); SQLite itself cuts off what is over its
+ * journal_size_limit when it starts over. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,12 +19,14 @@
 #include "db/turnstile.h"
 
 enum {
-	CHECKPOINT_EVERY_MS = 1000,
+	CHECKPOINT_EVERY_MS = 250,
+	CHECKPOINT_BUSY_MS = 50, /* when the WAL was long */
 	TAKE_OVER_EVERY_MS = 5000,
-	TRUNCATE_AGAIN_MS = 5000, /* after readers were in the way */
+	RESTART_AGAIN_MS = 5000, /* after readers were in the way */
 	TURN_WAIT_MS = 1000,
-	READERS_WAIT_MS = 250, /* at most, with all writers waiting too */
-	WAL_MAX_BYTES = 64 * 1024 * 1024,
+	READERS_WAIT_MS = 50,   /* at most, with all writers waiting too */
+	WAL_LONG_FRAMES = 1000, /* 4 MB */
+	PASSIVE_ROUNDS_MAX = 5,
 };
 
 struct db_driver_keeper {
@@ -37,17 +42,36 @@ struct db_driver_keeper {
 	char *wal_path;
 };
 
-/* Returns false when readers kept the WAL from being emptied. */
+/* Starts the WAL over, with little left to do for a passive checkpoint. False when readers were in the way. */
 static bool
-truncate_wal(struct db_driver_keeper *keeper)
+restart_wal(struct db_driver_keeper *keeper)
 {
 	int code;
 
 	if (turnstile_enter(&keeper->turnstile, TURN_WAIT_MS) != OK)
 		return false;
-	code = sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	code = sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
 	turnstile_leave(&keeper->turnstile);
 	return code == SQLITE_OK;
+}
+
+/* Checkpoints all but what is committed meanwhile. Returns how many frames the WAL has, and in *ret_n_left about how many of
+ * them are left; -1 when it failed. */
+static int
+checkpoint_passively(struct db_driver_keeper *keeper, int *ret_n_left)
+{
+	int n_frames = 0, n_before;
+
+	for (int round = 0; round < PASSIVE_ROUNDS_MAX; round++) {
+		n_before = n_frames;
+		if (sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, NULL) !=
+		    SQLITE_OK)
+			return -1;
+		*ret_n_left = n_frames - n_before;
+		if (*ret_n_left < WAL_LONG_FRAMES)
+			break;
+	}
+	return n_frames;
 }
 
 /* One checkpoint, which costs next to nothing when all is in the database; returns how long to wait for the next. */
@@ -55,13 +79,14 @@ static int
 checkpoint(struct db_driver_keeper *keeper)
 {
 	struct stat wal;
+	int n_frames, n_left;
 
-	if (stat(keeper->wal_path, &wal) != 0 || wal.st_size == 0 ||
-	    sqlite3_wal_checkpoint_v2(keeper->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
+	if (stat(keeper->wal_path, &wal) != 0 || wal.st_size == 0)
 		return CHECKPOINT_EVERY_MS;
-	if (wal.st_size > WAL_MAX_BYTES && !truncate_wal(keeper))
-		return TRUNCATE_AGAIN_MS;
-	return CHECKPOINT_EVERY_MS;
+	n_frames = checkpoint_passively(keeper, &n_left);
+	if (n_frames < WAL_LONG_FRAMES || n_left == 0) /* writers have paused: the next one starts it over by itself */
+		return CHECKPOINT_EVERY_MS;
+	return restart_wal(keeper) ? CHECKPOINT_BUSY_MS : RESTART_AGAIN_MS;
 }
 
 /* Waits; false when it is time to end. */

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 20000, BLOB_BYTES = 1000000, BLOBS = 70 };
+enum { PATIENCE_MS = 20000, BLOB_BYTES = 1000000, BLOBS = 70, BLOBS_MAX = 2000, WAL_KEPT_BYTES = 64 * 1024 * 1024 };
 
 static int64_t
 file_size(const struct test_database *test, const char *suffix)
@@ -64,20 +64,35 @@ nothing_else_checkpoints(void **state)
 }
 
 static void
-the_keeper_checkpoints_and_truncates(void **state)
+the_keeper_checkpoints_what_was_there_before(void **state)
 {
 	struct test_database *test = *state;
 	struct db_keeper *keeper;
 
 	test_database_run(test, "CREATE TABLE blobs (bytes BLOB)");
-	/* All before the keeper begins: a passive checkpoint half-way would let the WAL start over before it is too large. */
 	write_blobs(test, BLOBS);
 	check_ok(test, db_keeper_start(test->url, &keeper, NULL));
-	wait_for_size(test, "-wal", 0);
-	assert_true(file_size(test, "") > (int64_t)BLOBS * BLOB_BYTES);
-	write_blobs(test, 1); /* it goes on */
-	wait_for_size(test, "", (int64_t)(BLOBS + 1) * BLOB_BYTES);
-	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM blobs"), BLOBS + 1);
+	wait_for_size(test, "", (int64_t)BLOBS * BLOB_BYTES);
+	db_keeper_stop(keeper);
+	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM blobs"), BLOBS);
+}
+
+/* Writes without a pause: the WAL is started over under the writer, and what it had grown beyond is cut off. */
+static void
+the_wal_starts_over_while_writers_go_on(void **state)
+{
+	struct test_database *test = *state;
+	struct db_keeper *keeper;
+	int n = BLOBS;
+
+	test_database_run(test, "CREATE TABLE blobs (bytes BLOB)");
+	write_blobs(test, BLOBS); /* before the keeper begins, so that it must become too large */
+	assert_true(file_size(test, "-wal") > WAL_KEPT_BYTES);
+	check_ok(test, db_keeper_start(test->url, &keeper, NULL));
+	for (; file_size(test, "-wal") > WAL_KEPT_BYTES && n < BLOBS_MAX; n++)
+		write_blobs(test, 1);
+	assert_true(file_size(test, "-wal") <= WAL_KEPT_BYTES);
+	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM blobs"), n);
 	db_keeper_stop(keeper);
 }
 
@@ -118,7 +133,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_DATABASE(nothing_else_checkpoints),
-		WITH_DATABASE(the_keeper_checkpoints_and_truncates),
+		WITH_DATABASE(the_keeper_checkpoints_what_was_there_before),
+		WITH_DATABASE(the_wal_starts_over_while_writers_go_on),
 		WITH_DATABASE(another_keeper_takes_over),
 		cmocka_unit_test(start_says_what_is_wrong),
 	};
