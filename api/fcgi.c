@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -118,6 +119,14 @@ pause_ms(long ms)
 	nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
+/* The writer wakes many of these threads at once, and has the next batch to commit: a batch thread does not take the core from
+ * the one that wakes it (sched(7)). Its share of time is the same. */
+static void
+let_others_finish(void)
+{
+	pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
+}
+
 static void *
 run(void *argument)
 {
@@ -126,6 +135,7 @@ run(void *argument)
 	struct req req = {0};
 	FCGX_Request request;
 
+	let_others_finish();
 	if (FCGX_InitRequest(&request, fcgi->listener, 0) != 0)
 		abort();
 	while (!atomic_load(&fcgi->stopping)) {

@@ -1,6 +1,7 @@
 /* Command line, --help and last words of every program. */
 #include "program.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "log.h"
@@ -52,6 +53,8 @@ program_begin(const struct program *program, struct config *config, int argc, ch
 		return program_give_up(program->name, PROGRAM_CALLED_WRONGLY, fault.detail);
 	}
 	log_init(program->name, config->log_level);
+	mallopt(M_TRIM_THRESHOLD,
+		1024 * 1024); /* an arena a thread: not given back and asked for again with each batch */
 	*ret_rest = rest;
 	return PROGRAM_GOES_ON;
 }

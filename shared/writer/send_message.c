@@ -173,7 +173,7 @@ accept_send(struct group *group, struct write_send_message *send)
 	struct message *stored = &send->stored;
 
 	*stored = (struct message){
-		.content = arena_strdup(&send->op.arena, draft->content),
+		.content = draft->content,
 		.timestamp_ms = group->batch->now_ms,
 	};
 	memcpy(stored->id, draft->id, ID_SIZE);
@@ -289,7 +289,8 @@ finish_group(struct group *group)
 		if (!group->twin_of[i])
 			continue;
 		send->stored = group->twin_of[i]->send->stored;
-		send->stored.content = arena_strdup(&send->op.arena, send->stored.content);
+		send->stored.content =
+			send->draft.content; /* the same, by the digest; the twin's may be freed before */
 	}
 	if (group->created)
 		TRY(announce_created(group, group->accepted[0]->send->draft.sender_id));

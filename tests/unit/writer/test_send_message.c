@@ -187,12 +187,12 @@ static void
 twins_in_one_batch_are_a_message_and_its_replay(void **state)
 {
 	struct fixture *fixture = *state;
-	char id[ID_SIZE];
+	char id[ID_SIZE], text[] = "once", same_text[] = "once";
 	struct write_send_message *first, *same, *other, *after;
 
 	id_make(id);
-	first = say(fixture, id, "once");
-	same = say(fixture, id, "once");
+	first = say(fixture, id, text);
+	same = say(fixture, id, same_text);
 	other = say(fixture, id, "twice");
 	after = say(fixture, NULL, "after");
 	run(fixture);
