@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "req.h"
 
 enum status
@@ -48,4 +49,44 @@ etag_reply_not_modified(struct req *req, const char *etag)
 {
 	req_add_header(req, "ETag", etag);
 	return req_reply_empty(req, 304);
+}
+
+/* The revision that a tag of ours begins with; -1 for any other. */
+static int64_t
+rev_of(const char *tag)
+{
+	char digits[20];
+	size_t len = tag[0] == '"' ? strspn(tag + 1, "0123456789") : 0;
+	long long rev;
+
+	if (len == 0 || len >= sizeof digits || tag[1 + len] != '.')
+		return -1;
+	memcpy(digits, tag + 1, len);
+	digits[len] = '\0';
+	return text_to_int64(digits, &rev) ? rev : -1;
+}
+
+enum status
+etag_wanted_rev(struct req *req, const char *conversation_id, const char *page, int64_t *ret_rev)
+{
+	const char *wanted = req_header(req, "HTTP_IF_MATCH"), *current;
+
+	*ret_rev = wanted ? -1 : 0;
+	while (wanted && *wanted) {
+		wanted += strspn(wanted, " \t,");
+		size_t len = strcspn(wanted, " \t,");
+		int64_t rev = rev_of(wanted);
+
+		if (len == 1 && wanted[0] == '*') {
+			*ret_rev = 0;
+			return OK;
+		}
+		if (rev > *ret_rev) {
+			TRY(etag_make(req, conversation_id, page, rev, &current));
+			if (strlen(current) == len && memcmp(current, wanted, len) == 0)
+				*ret_rev = rev;
+		}
+		wanted += len;
+	}
+	return OK;
 }

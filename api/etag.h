@@ -16,6 +16,10 @@ MUST_USE enum status etag_make(struct req *req, const char *conversation_id, con
 /* Whether the client holds it already (If-None-Match). */
 bool etag_is_held(const struct req *req, const char *etag);
 
+/* Which revision the client wants to change (If-Match): 0 when it doesn't say (no header, or `*`), -1 when none of its tags is
+ * one of this page at any revision, else the highest of them. */
+MUST_USE enum status etag_wanted_rev(struct req *req, const char *conversation_id, const char *page, int64_t *ret_rev);
+
 /* Answers 304 with the tag. Returns OK. */
 enum status etag_reply_not_modified(struct req *req, const char *etag);
 

@@ -5,6 +5,7 @@
 #include "ops.gen.h"
 #include "route.h"
 
+static const char *const query_list_sessions[] = {"cursor", "limit", NULL};
 static const char *const query_list_conversations[] = {"cursor", "limit", NULL};
 static const char *const query_list_changes[] = {"after_rev", "limit", NULL};
 static const char *const query_list_messages[] = {"before_seq", "after_seq", "around_seq", "limit", NULL};
@@ -17,10 +18,16 @@ const struct route routes[] = {
 	 ROUTE_RATE_AUTH, 8192, false, NULL},
 	{"POST", "/api/v1/auth/refresh", "refresh_session", op_refresh_session, ROUTE_AUTH_NONE,
 	 ROUTE_RATE_AUTH, 8192, false, NULL},
+	{"GET", "/api/v1/auth/sessions", "list_sessions", op_list_sessions, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_sessions},
+	{"DELETE", "/api/v1/auth/sessions/{session_id}", "revoke_session", op_revoke_session, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"POST", "/api/v1/auth/signup", "sign_up", op_sign_up, ROUTE_AUTH_NONE,
 	 ROUTE_RATE_AUTH, 8192, true, NULL},
 	{"GET", "/api/v1/conversations", "list_conversations", op_list_conversations, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_list_conversations},
+	{"POST", "/api/v1/conversations", "create_conversation", op_create_conversation, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"GET", "/api/v1/conversations/{conversation_id}", "get_conversation", op_get_conversation, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, NULL},
 	{"GET", "/api/v1/conversations/{conversation_id}/changes", "list_changes", op_list_changes, ROUTE_AUTH_SESSION,
@@ -29,6 +36,18 @@ const struct route routes[] = {
 	 ROUTE_RATE_READ, 0, false, query_list_messages},
 	{"POST", "/api/v1/conversations/{conversation_id}/messages", "send_message", op_send_message, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_WRITE, 49152, true, NULL},
+	{"GET", "/api/v1/conversations/{conversation_id}/messages/{message_id}", "get_message", op_get_message, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, NULL},
+	{"PATCH", "/api/v1/conversations/{conversation_id}/messages/{message_id}", "edit_message", op_edit_message, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 49152, true, NULL},
+	{"DELETE", "/api/v1/conversations/{conversation_id}/messages/{message_id}", "delete_message", op_delete_message, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"PUT", "/api/v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}", "add_reaction", op_add_reaction, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"DELETE", "/api/v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}", "remove_reaction", op_remove_reaction, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"PUT", "/api/v1/conversations/{conversation_id}/read", "mark_read", op_mark_read, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"POST", "/api/v1/messages", "send_direct_message", op_send_direct_message, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_WRITE, 49152, true, NULL},
 	{"POST", "/api/v1/sync", "sync", op_sync, ROUTE_AUTH_SESSION,
@@ -36,6 +55,12 @@ const struct route routes[] = {
 	{"GET", "/api/v1/users", "find_users", op_find_users, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_find_users},
 	{"GET", "/api/v1/users/me", "get_me", op_get_me, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, NULL},
+	{"PATCH", "/api/v1/users/me", "update_me", op_update_me, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"PUT", "/api/v1/users/me/password", "change_password", op_change_password, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_AUTH, 8192, true, NULL},
+	{"GET", "/api/v1/users/{user_id}", "get_user", op_get_user, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, NULL},
 	{"GET", "/healthz", "healthz", op_healthz, ROUTE_AUTH_NONE,
 	 ROUTE_RATE_NONE, 0, false, NULL},

@@ -31,12 +31,96 @@ on_message_send(struct session *session, const struct event_frame *frame)
 	session_update_reading(session);
 }
 
+/* Message.edit, message.delete, reaction.add, reaction.remove, read.update. */
+
+/* An id that cannot be one becomes "", which names nothing. */
+static void
+take_frame_id(const char *text, char ret_id[ID_SIZE])
+{
+	if (!id_normalize(text, ret_id))
+		ret_id[0] = '\0';
+}
+
+static void
+change_message(struct session *session, const struct event_frame *frame, enum message_action action)
+{
+	const struct session_server_options *options = &session->server->options;
+	struct message_change change = {.action = action};
+	const char *conversation_id, *message_id;
+	const struct json_field fields[] = {
+		{"conversation_id", JSON_KIND_TEXT, true, &conversation_id},
+		{"message_id", JSON_KIND_TEXT, true, &message_id},
+		action == MESSAGE_EDIT ? (struct json_field){"content", JSON_KIND_TEXT, true, &change.content}
+				       : (struct json_field){"emoji", JSON_KIND_TEXT, true, &change.emoji},
+	};
+	struct fault fault = {0};
+
+	if (json_decode(frame->body, fields, action == MESSAGE_DELETE ? 2 : 3, frame->arena, &fault) != OK) {
+		session_reply(session, reply_error(frame->id, &fault, 0));
+	} else {
+		take_frame_id(conversation_id, change.conversation_id);
+		take_frame_id(message_id, change.message_id);
+		memcpy(change.actor_id, session->user_id, ID_SIZE);
+		memcpy(change.session_id, session->login_id, ID_SIZE);
+		sends_change(&session->sends, options->loop, options->pipeline, &change, frame->id);
+	}
+	session_update_reading(session);
+}
+
+static void
+on_message_edit(struct session *session, const struct event_frame *frame)
+{
+	change_message(session, frame, MESSAGE_EDIT);
+}
+
+static void
+on_message_delete(struct session *session, const struct event_frame *frame)
+{
+	change_message(session, frame, MESSAGE_DELETE);
+}
+
+static void
+on_reaction_add(struct session *session, const struct event_frame *frame)
+{
+	change_message(session, frame, MESSAGE_REACT);
+}
+
+static void
+on_reaction_remove(struct session *session, const struct event_frame *frame)
+{
+	change_message(session, frame, MESSAGE_UNREACT);
+}
+
+static void
+on_read_update(struct session *session, const struct event_frame *frame)
+{
+	const struct session_server_options *options = &session->server->options;
+	struct write_mark_read mark = {0};
+	const char *conversation_id;
+	const struct json_field fields[] = {
+		{"conversation_id", JSON_KIND_TEXT, true, &conversation_id},
+		{"seq", JSON_KIND_INT, true, &mark.seq},
+	};
+	struct fault fault = {0};
+
+	if (json_decode(frame->body, fields, 2, frame->arena, &fault) != OK) {
+		session_reply(session, reply_error(frame->id, &fault, 0));
+	} else {
+		take_frame_id(conversation_id, mark.conversation_id);
+		memcpy(mark.user_id, session->user_id, ID_SIZE);
+		memcpy(mark.session_id, session->login_id, ID_SIZE);
+		sends_mark_read(&session->sends, options->loop, options->writer, &mark, frame->id);
+	}
+	session_update_reading(session);
+}
+
 static void
 on_sent(void *context, json_t *reply)
 {
 	struct session *session = context;
 
-	session_reply(session, reply);
+	if (reply != NULL)
+		session_reply(session, reply);
 	session_update_reading(session);
 }
 
@@ -76,6 +160,11 @@ static const struct row rows[] = {
 	{"auth", SESSION_CONNECTED, auth_on_auth},
 	{"auth.refresh", SESSION_LIVE, auth_on_refresh},
 	{"message.send", SESSION_LIVE, on_message_send},
+	{"message.edit", SESSION_LIVE, on_message_edit},
+	{"message.delete", SESSION_LIVE, on_message_delete},
+	{"reaction.add", SESSION_LIVE, on_reaction_add},
+	{"reaction.remove", SESSION_LIVE, on_reaction_remove},
+	{"read.update", SESSION_LIVE, on_read_update},
 	{"ping", SESSION_LIVE, on_ping},
 };
 

@@ -262,6 +262,7 @@ make_sessions(struct app *app)
 		.storage = app->storage,
 		.hub = app->hub,
 		.pipeline = app->pipeline,
+		.writer = app->writer,
 		.wheel = app->wheel,
 		.token_key = &app->token_key,
 		.node = app->node,

@@ -10,9 +10,16 @@
 #include "pipeline/submit.h"
 #include "reply.h"
 
+enum send_kind { SEND_MESSAGE, SEND_CHANGE, SEND_READ };
+
 struct send {
 	struct loop_item item; /* posted by the pipeline's thread; first member */
-	struct submission submission;
+	enum send_kind kind;
+	union {
+		struct submission submission;
+		struct change_submission change;
+		struct write_mark_read mark;
+	};
 	struct loop *loop;
 	struct sends *sends; /* NULL: the socket has gone */
 	struct send *prev, *next;
@@ -25,20 +32,46 @@ struct send {
 static void
 destroy(struct send *send)
 {
-	submission_finish(&send->submission);
+	switch (send->kind) {
+	case SEND_MESSAGE:
+		submission_finish(&send->submission);
+		break;
+	case SEND_CHANGE:
+		change_submission_finish(&send->change);
+		break;
+	case SEND_READ:
+		arena_finish(&send->mark.op.arena);
+		break;
+	}
 	arena_finish(&send->arena);
 	json_decref(send->id);
 	free(send);
 }
 
+static const struct fault *
+fault_of(const struct send *send)
+{
+	if (send->kind == SEND_READ)
+		return &send->mark.op.fault;
+	return send->kind == SEND_CHANGE ? &send->change.fault : &send->submission.fault;
+}
+
+static void
+add_message(json_t *reply, const struct message *message, const char *flag, bool flagged)
+{
+	json_object_set_new(reply, "rev", json_integer(message->rev));
+	json_object_set_new(reply, "message", message_to_json(message));
+	if (flagged)
+		json_object_set_new(reply, flag, json_true());
+}
+
 static json_t *
 make_reply(const struct send *send)
 {
-	const struct submission *submission = &send->submission;
 	json_t *reply;
 
 	if (send->status != OK) {
-		struct fault fault = submission->fault;
+		struct fault fault = *fault_of(send);
 
 		fault.status = send->status;
 		if (send->status == ERR_INTERNAL)
@@ -46,10 +79,18 @@ make_reply(const struct send *send)
 		return reply_error(send->id, &fault, 0);
 	}
 	reply = reply_ok(send->id);
-	json_object_set_new(reply, "rev", json_integer(submission->stored.rev));
-	json_object_set_new(reply, "message", message_to_json(&submission->stored));
-	if (submission->result == SUBMIT_REPLAYED)
-		json_object_set_new(reply, "replayed", json_true());
+	switch (send->kind) {
+	case SEND_MESSAGE:
+		add_message(reply, &send->submission.stored, "replayed", send->submission.result == SUBMIT_REPLAYED);
+		break;
+	case SEND_CHANGE:
+		add_message(reply, &send->change.stored, "unchanged", send->change.unchanged);
+		break;
+	case SEND_READ:
+		json_object_set_new(reply, "me", json_integer(send->mark.membership.user_rev));
+		json_object_set_new(reply, "read_seq", json_integer(send->mark.membership.read_seq));
+		break;
+	}
 	return reply;
 }
 
@@ -59,12 +100,13 @@ answer_finished(struct sends *sends)
 {
 	while (sends->waiting != NULL && sends->waiting->finished) {
 		struct send *send = sends->waiting;
-		json_t *reply = make_reply(send);
+		bool silent = send->kind == SEND_READ && (send->id == NULL || json_is_null(send->id));
+		json_t *reply = silent ? NULL : make_reply(send);
 
 		DL_DELETE(sends->waiting, send);
 		sends->n_waiting--;
 		destroy(send);
-		sends->reply(sends->context, reply);
+		sends->reply(sends->context, reply); /* NULL: there is none, but something has been answered */
 	}
 }
 
@@ -81,13 +123,32 @@ on_posted(struct loop_item *item)
 	answer_finished(send->sends);
 }
 
-/* On a thread of the pipeline. */
+/* On threads of the pipeline and the writer. */
+
 static void
 on_done(struct submission *submission)
 {
 	struct send *send = submission->context;
 
 	send->status = submission->status;
+	loop_post(send->loop, &send->item);
+}
+
+static void
+on_changed(struct change_submission *submission)
+{
+	struct send *send = submission->context;
+
+	send->status = submission->status;
+	loop_post(send->loop, &send->item);
+}
+
+static void
+on_read(struct write_op *op)
+{
+	struct send *send = op->context;
+
+	send->status = op->status;
 	loop_post(send->loop, &send->item);
 }
 
@@ -106,30 +167,73 @@ sends_finish(struct sends *sends)
 	sends->n_waiting = 0;
 }
 
-void
-sends_submit(struct sends *sends, struct loop *loop, struct pipeline *pipeline, const struct message_draft *draft,
-	     json_t *id)
+static struct send *
+add(struct sends *sends, struct loop *loop, enum send_kind kind, json_t *id)
 {
 	struct send *send = calloc(1, sizeof *send);
-	enum status status;
 
 	if (send == NULL)
 		abort();
 	send->item.run = on_posted;
+	send->kind = kind;
 	send->loop = loop;
 	send->sends = sends;
 	send->id = json_incref(id);
+	DL_APPEND(sends->waiting, send);
+	sends->n_waiting++;
+	return send;
+}
+
+/* OK: from here on it is the other thread's, until it is posted. */
+static void
+submitted(struct send *send, enum status status)
+{
+	if (status == OK)
+		return;
+	send->status = status;
+	send->finished = true;
+	answer_finished(send->sends);
+}
+
+void
+sends_submit(struct sends *sends, struct loop *loop, struct pipeline *pipeline, const struct message_draft *draft,
+	     json_t *id)
+{
+	struct send *send = add(sends, loop, SEND_MESSAGE, id);
+
 	send->submission.draft = *draft;
 	send->submission.draft.content = arena_strdup(&send->arena, draft->content);
 	send->submission.done = on_done;
 	send->submission.context = send;
-	DL_APPEND(sends->waiting, send);
-	sends->n_waiting++;
+	submitted(send, pipeline_submit(pipeline, &send->submission));
+}
 
-	status = pipeline_submit(pipeline, &send->submission);
-	if (status == OK)
-		return; /* from here on it is the other thread's, until it is posted */
-	send->status = status;
-	send->finished = true;
-	answer_finished(sends);
+void
+sends_change(struct sends *sends, struct loop *loop, struct pipeline *pipeline, const struct message_change *change,
+	     json_t *id)
+{
+	struct send *send = add(sends, loop, SEND_CHANGE, id);
+
+	send->change.change = *change;
+	send->change.change.content = arena_strdup(&send->arena, change->content);
+	send->change.change.emoji = arena_strdup(&send->arena, change->emoji);
+	send->change.done = on_changed;
+	send->change.context = send;
+	submitted(send, pipeline_change(pipeline, &send->change));
+}
+
+void
+sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, const struct write_mark_read *mark,
+		json_t *id)
+{
+	struct send *send = add(sends, loop, SEND_READ, id);
+
+	send->mark = *mark;
+	send->mark.op = (struct write_op){
+		.kind = WRITE_MARK_READ,
+		.conversation_id = send->mark.conversation_id,
+		.done = on_read,
+		.context = send,
+	};
+	submitted(send, writer_submit(writer, &send->mark.op));
 }

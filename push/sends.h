@@ -1,5 +1,5 @@
-/* The messages of one socket that are on their way to the database: submitted without blocking, answered first in, first
- * out. */
+/* What one socket has on its way to the database, messages, changes of them and read cursors: submitted without blocking, answered
+ * first in, first out. */
 #ifndef PUSH_SENDS_H
 #define PUSH_SENDS_H
 
@@ -8,6 +8,7 @@
 
 #include "loop.h"
 #include "model/message.h"
+#include "writer/writer.h"
 
 struct pipeline;
 struct send;
@@ -29,5 +30,12 @@ void sends_finish(struct sends *sends);
  * its turn too. */
 void sends_submit(struct sends *sends, struct loop *loop, struct pipeline *pipeline, const struct message_draft *draft,
 		  json_t *id);
+
+/* The same for a change of a message, and for a read cursor (which is answered only when there is an `id`). The frames' texts
+ * are copied. */
+void sends_change(struct sends *sends, struct loop *loop, struct pipeline *pipeline,
+		  const struct message_change *change, json_t *id);
+void sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, const struct write_mark_read *mark,
+		     json_t *id);
 
 #endif

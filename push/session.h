@@ -18,6 +18,7 @@ struct hub;
 struct hub_socket;
 struct loop;
 struct pipeline;
+struct writer;
 struct storage;
 struct token_key;
 struct wheel;
@@ -61,6 +62,7 @@ struct session_server_options {
 	struct storage *storage;
 	struct hub *hub;
 	struct pipeline *pipeline;
+	struct writer *writer;
 	struct wheel *wheel;
 	const struct token_key *token_key;
 	const char *node; /* this process's name in hello */

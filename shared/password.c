@@ -184,3 +184,17 @@ password_verify(struct password_pool *pool, const char *password, const char *ha
 				 "The username or the password is wrong.");
 	return OK;
 }
+
+enum status
+password_check(const char *password, const char *field, struct fault *ret_fault)
+{
+	size_t len = strlen(password);
+
+	if (len < PASSWORD_MIN_BYTES)
+		return fault_set(ret_fault, ERR_INVALID, "password_too_short", field,
+				 "A password has at least %d bytes.", PASSWORD_MIN_BYTES);
+	if (len > PASSWORD_MAX_BYTES)
+		return fault_set(ret_fault, ERR_INVALID, "password_too_long", field, "A password has at most %d bytes.",
+				 PASSWORD_MAX_BYTES);
+	return OK;
+}

@@ -15,6 +15,9 @@ struct password_pool;
 struct password_pool *password_pool_create(size_t threads, size_t queue);
 void password_pool_destroy(struct password_pool *pool);
 
+/* The rule for new ones: 8 to 1024 bytes of anything. ERR_INVALID with the field. */
+MUST_USE enum status password_check(const char *password, const char *field, struct fault *ret_fault);
+
 /* Both block until done. Queue full: ERR_UNAVAILABLE, code `busy`. */
 MUST_USE enum status password_hash(struct password_pool *pool, const char *password, char ret_hash[PASSWORD_HASH_SIZE],
 				   struct fault *ret_fault);

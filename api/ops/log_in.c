@@ -32,7 +32,7 @@ store(struct req *req, struct write_session *write)
 	enum status status = writer_run(req->app->writer, &write->op);
 
 	req->fault = write->op.fault;
-	if (status == ERR_UNAUTHORIZED) /* disabled this very moment */
+	if (status == ERR_UNAUTHORIZED) /* disabled, or the password changed, this very moment */
 		return req_fail(req, ERR_UNAUTHORIZED, "bad_credentials", "The username or the password is wrong.");
 	return status;
 }
@@ -55,6 +55,7 @@ op_log_in(struct req *req)
 	TRY(find_person(req, typed, &user, &hash));
 	TRY(password_verify(req->app->passwords, password, hash, &req->fault));
 
+	write.verified_hash = hash;
 	grant_session(req, &grant, user.id, &write.session);
 	enum status status = store(req, &write);
 	if (status == OK)

@@ -27,20 +27,6 @@ read_wish(struct req *req, struct wish *ret_wish)
 	return json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault);
 }
 
-static enum status
-check_password(struct req *req, const char *password)
-{
-	size_t len = strlen(password);
-
-	if (len < PASSWORD_MIN_BYTES)
-		return fault_set(&req->fault, ERR_INVALID, "password_too_short", "password",
-				 "A password has at least %d bytes.", PASSWORD_MIN_BYTES);
-	if (len > PASSWORD_MAX_BYTES)
-		return fault_set(&req->fault, ERR_INVALID, "password_too_long", "password",
-				 "A password has at most %d bytes.", PASSWORD_MAX_BYTES);
-	return OK;
-}
-
 /* Checks what the wish says about the person. The display name is by default the username as it was typed. */
 static enum status
 read_user(struct req *req, const struct wish *wish, struct user *ret_user)
@@ -54,7 +40,7 @@ read_user(struct req *req, const struct wish *wish, struct user *ret_user)
 	if (!user.display_name)
 		user.display_name =
 			user_display_name_check(wish->username, NULL) == OK ? wish->username : user.username;
-	TRY(check_password(req, wish->password));
+	TRY(password_check(wish->password, "password", &req->fault));
 	id_make(user.id);
 	*ret_user = user;
 	return OK;

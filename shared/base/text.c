@@ -126,3 +126,54 @@ text_to_int64(const char *text, long long *ret_value)
 	*ret_value = value;
 	return true;
 }
+
+enum { KEYCAP = 0x20e3, CODE_POINTS_OF_EMOJI_MAX = 32 };
+
+static bool
+is_flag_letter(ucs4_t c)
+{
+	return c >= 0x1f1e6 && c <= 0x1f1ff;
+}
+
+static bool
+is_tag(ucs4_t c)
+{
+	return c >= 0xe0020 && c <= 0xe007f;
+}
+
+/* One pictograph with its style or skin tone and tags; returns what follows it, NULL when there is none. The text ends by 0. */
+static const ucs4_t *
+skip_pictograph(const ucs4_t *at)
+{
+	if (!uc_is_property_extended_pictographic(*at))
+		return NULL;
+	at++;
+	if (*at == EMOJI_PRESENTATION || uc_is_property_emoji_modifier(*at))
+		at++;
+	while (is_tag(*at))
+		at++;
+	return at;
+}
+
+/* An emoji sequence of UTS #51: a flag, a keycap, or pictographs joined to one. (The grapheme breaks of libunistring 1.0 don't know
+ * joined ones and flags.) */
+bool
+text_is_emoji(const char *text)
+{
+	ucs4_t points[CODE_POINTS_OF_EMOJI_MAX + 1] = {0};
+	const uint8_t *from = (const uint8_t *)text;
+	const ucs4_t *at = points;
+	size_t n = 0, len = strlen(text);
+
+	if (!text_is_utf8(text, len) || u8_mbsnlen(from, len) > CODE_POINTS_OF_EMOJI_MAX)
+		return false;
+	while (*from)
+		from += u8_mbtouc(&points[n++], from, 4);
+	if (n == 2 && is_flag_letter(points[0]) && is_flag_letter(points[1]))
+		return true;
+	if (n >= 2 && n <= 3 && points[n - 1] == KEYCAP && (n == 2 || points[1] == EMOJI_PRESENTATION))
+		return points[0] < 0x80 && strchr("0123456789#*", (int)points[0]) != NULL;
+	while ((at = skip_pictograph(at)) != NULL && *at == ZERO_WIDTH_JOINER)
+		at++;
+	return at != NULL && *at == 0;
+}

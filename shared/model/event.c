@@ -29,15 +29,44 @@ set_json(struct event *event, struct arena *arena, const char *kind, json_t *jso
 	free(text);
 }
 
+static void
+set_message(struct event *event, struct arena *arena, const char *kind, const struct message *message)
+{
+	*event = (struct event){.rev = message->rev};
+	set_channel(event, 'c', message->conversation_id);
+	set_json(event, arena, kind,
+		 json_pack("{s:s, s:s, s:I, s:o}", "type", kind, "conversation_id", message->conversation_id, "rev",
+			   (json_int_t)message->rev, "message", message_to_json(message)));
+}
+
 void
 event_message_created(struct arena *arena, const struct message *message, struct event *ret_event)
 {
+	set_message(ret_event, arena, "message.created", message);
+}
+
+void
+event_message_updated(struct arena *arena, const struct message *message, struct event *ret_event)
+{
+	set_message(ret_event, arena, "message.updated", message);
+}
+
+void
+event_message_deleted(struct arena *arena, const struct message *message, struct event *ret_event)
+{
+	set_message(ret_event, arena, "message.deleted", message);
+}
+
+void
+event_reaction_updated(struct arena *arena, const struct message *message, struct event *ret_event)
+{
 	*ret_event = (struct event){.rev = message->rev};
 	set_channel(ret_event, 'c', message->conversation_id);
-	set_json(ret_event, arena, "message.created",
-		 json_pack("{s:s, s:s, s:I, s:o}", "type", "message.created", "conversation_id",
-			   message->conversation_id, "rev", (json_int_t)message->rev, "message",
-			   message_to_json(message)));
+	set_json(ret_event, arena, "reaction.updated",
+		 json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "type", "reaction.updated", "conversation_id",
+			   message->conversation_id, "message_id", message->id, "seq", (json_int_t)message->seq, "rev",
+			   (json_int_t)message->rev, "reactions",
+			   reactions_to_json(message->reactions, message->n_reactions)));
 }
 
 void
@@ -67,6 +96,18 @@ event_conversation_created(struct arena *arena, const char *user_id, int64_t me,
 	set_json(ret_event, arena, "conversation.created",
 		 json_pack("{s:s, s:s, s:I, s:o}", "type", "conversation.created", "conversation_id", conversation->id,
 			   "me", (json_int_t)me, "conversation", conversation_to_json(conversation)));
+}
+
+void
+event_read_updated(struct arena *arena, const char *user_id, int64_t me, const struct membership *membership,
+		   struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = me, .member_rev = membership->member_rev};
+	set_channel(ret_event, 'u', user_id);
+	memcpy(ret_event->conversation_id, membership->conversation_id, ID_SIZE);
+	set_json(ret_event, arena, "read.updated",
+		 json_pack("{s:s, s:I, s:s, s:s, s:I}", "type", "read.updated", "me", (json_int_t)me, "conversation_id",
+			   membership->conversation_id, "user_id", user_id, "seq", (json_int_t)membership->read_seq));
 }
 
 void

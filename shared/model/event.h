@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/id.h"
 #include "base/status.h"
+#include "model/changes.h"
 #include "model/conversation.h"
 #include "model/message.h"
 
@@ -36,12 +37,19 @@ struct event {
 
 /* Events made by the writer; the JSON lives in the arena. `rev` (conversation) or `me` (person) is in the JSON. */
 void event_message_created(struct arena *arena, const struct message *message, struct event *ret_event);
+void event_message_updated(struct arena *arena, const struct message *message, struct event *ret_event);
+void event_message_deleted(struct arena *arena, const struct message *message, struct event *ret_event);
+/* All reactions of the message, after one was given or taken back. rev = the message's. */
+void event_reaction_updated(struct arena *arena, const struct message *message, struct event *ret_event);
 /* One frame per operation: all that joined with this rev. subject is the member when there is one, else "". */
 void event_member_joined(struct arena *arena, const char *conversation_id, int64_t rev, const struct member *members,
 			 size_t n_members, struct event *ret_event);
 /* "You are in it now", with the list item as this person sees it. me = the person's rev. */
 void event_conversation_created(struct arena *arena, const char *user_id, int64_t me,
 				const struct conversation *conversation, struct event *ret_event);
+/* One's own cursor, moved on another device. member_rev = the membership's. */
+void event_read_updated(struct arena *arena, const char *user_id, int64_t me, const struct membership *membership,
+			struct event *ret_event);
 void event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,
 			   struct event *ret_event); /* subject_id = the session's id */
 

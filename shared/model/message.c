@@ -101,6 +101,23 @@ message_draft_check(struct message_draft *draft, struct fault *ret_fault)
 	return OK;
 }
 
+enum status
+message_change_check(struct message_change *change, struct fault *ret_fault)
+{
+	if (!id_normalize(change->conversation_id, change->conversation_id))
+		return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL,
+				 "There is no such conversation.");
+	if (!id_normalize(change->message_id, change->message_id))
+		return fault_set(ret_fault, ERR_NOT_FOUND, "message_not_found", NULL, "There is no such message.");
+	if (change->action == MESSAGE_EDIT)
+		return check_content(change->content, ret_fault);
+	if (change->action == MESSAGE_DELETE)
+		return OK;
+	if (strlen(change->emoji) > REACTION_EMOJI_BYTES_MAX || !text_is_emoji(change->emoji))
+		return fault_set(ret_fault, ERR_INVALID, "emoji_invalid", "emoji", "A reaction is one emoji.");
+	return OK;
+}
+
 static json_t *
 time_or_null(int64_t wall_ms)
 {
@@ -119,15 +136,31 @@ id_or_null(const char *id)
 }
 
 json_t *
+reactions_to_json(const struct reaction *reactions, size_t n_reactions)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n_reactions; i++) {
+		json_t *user_ids = json_array();
+
+		for (size_t k = 0; k < reactions[i].n_user_ids; k++)
+			json_array_append_new(user_ids, json_string(reactions[i].user_ids[k]));
+		json_array_append_new(array, json_pack("{s:s, s:I, s:o}", "emoji", reactions[i].emoji, "count",
+						       (json_int_t)reactions[i].count, "user_ids", user_ids));
+	}
+	return array;
+}
+
+json_t *
 message_to_json(const struct message *message)
 {
 	const char *content = message->deleted_at_ms ? NULL : message->content;
 
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s?, s:o, s:o, s:b, s:o, s:[]}", "id", message->id,
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:o, s:s?, s:o, s:o, s:b, s:o, s:o}", "id", message->id,
 			 "conversation_id", message->conversation_id, "seq", (json_int_t)message->seq, "rev",
 			 (json_int_t)message->rev, "sender_id", message->sender_id, "recipient_id",
 			 id_or_null(message->recipient_id), "content", content, "timestamp",
 			 time_or_null(message->timestamp_ms), "edited_at", time_or_null(message->edited_at_ms),
 			 "deleted", message->deleted_at_ms != 0, "reply_to_id", id_or_null(message->reply_to_id),
-			 "reactions");
+			 "reactions", reactions_to_json(message->reactions, message->n_reactions));
 }

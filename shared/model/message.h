@@ -1,4 +1,4 @@
-/* A message: the OpenAPI schemas Message and MessageDraft. */
+/* A message: the OpenAPI schemas Message, MessageDraft and Reaction, and what can be done to a message that is there. */
 #ifndef MODEL_MESSAGE_H
 #define MODEL_MESSAGE_H
 
@@ -13,6 +13,17 @@
 enum {
 	MESSAGE_CODE_POINTS_MAX = 4000,
 	MESSAGE_BYTES_MAX = 16 * 1024,
+	REACTION_EMOJI_BYTES_MAX = 64,
+	REACTION_EMOJI_MAX = 20,      /* different ones on one message */
+	REACTION_USER_IDS_SHOWN = 20, /* of those who gave one */
+};
+
+/* One emoji on a message: the OpenAPI schema Reaction. */
+struct reaction {
+	const char *emoji;
+	int64_t count;
+	char (*user_ids)[ID_SIZE]; /* the first REACTION_USER_IDS_SHOWN, in the order in which they gave it */
+	size_t n_user_ids;
 };
 
 struct message {
@@ -26,6 +37,8 @@ struct message {
 	int64_t timestamp_ms;
 	int64_t edited_at_ms, deleted_at_ms; /* 0: not */
 	char reply_to_id[ID_SIZE];           /* "": none */
+	struct reaction *reactions;          /* the one that was given first, first */
+	size_t n_reactions;
 };
 
 /* What somebody wants to say. Exactly one of conversation_id and recipient_id is set by the door. */
@@ -58,6 +71,29 @@ MUST_USE enum status message_draft_from_json(const json_t *body, enum message_dr
  * digest (over sender, content, reply_to_id). `sender_id` must be set. */
 MUST_USE enum status message_draft_check(struct message_draft *draft, struct fault *ret_fault);
 
+enum message_action { MESSAGE_EDIT, MESSAGE_DELETE, MESSAGE_REACT, MESSAGE_UNREACT };
+
+enum { MESSAGE_ANY_REV = 0 };
+
+/* A change of a message that is there. */
+struct message_change {
+	enum message_action action;
+	char conversation_id[ID_SIZE], message_id[ID_SIZE];
+	char actor_id[ID_SIZE];
+	char session_id[ID_SIZE]; /* the actor's, looked at in the transaction that stores the change; "": not */
+	const char *content;      /* MESSAGE_EDIT */
+	const char *emoji;        /* MESSAGE_REACT, MESSAGE_UNREACT */
+	int64_t if_match_rev;     /* the rev that the message must have; MESSAGE_ANY_REV: whatever it is */
+};
+
+/* The checks of every change; the ids are normalised in place. An id that is no UUID names nothing: ERR_NOT_FOUND with
+ * `conversation_not_found` or `message_not_found`. ERR_INVALID for the content (as in a draft) and for an emoji that is not one
+ * emoji (`emoji_invalid`). */
+MUST_USE enum status message_change_check(struct message_change *change, struct fault *ret_fault);
+
 json_t *message_to_json(const struct message *message);
+
+/* The array of `reactions` in a message. */
+json_t *reactions_to_json(const struct reaction *reactions, size_t n_reactions);
 
 #endif

@@ -10,6 +10,9 @@ struct pipeline_mode {
 	/* Passes on a checked submission; `draft` is its draft with the conversation filled in, and is copied. Not OK: status
 	 * and fault are set in the submission, and `done` is not called. */
 	enum status (*submit)(struct writer *writer, struct submission *submission, const struct message_draft *draft);
+
+	/* The same for a checked change of a message. */
+	enum status (*change)(struct writer *writer, struct change_submission *submission);
 };
 
 extern const struct pipeline_mode submit_direct_mode;

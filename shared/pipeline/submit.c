@@ -96,3 +96,43 @@ submission_finish(struct submission *submission)
 {
 	arena_finish(&submission->write.op.arena);
 }
+
+enum status
+pipeline_change(struct pipeline *pipeline, struct change_submission *submission)
+{
+	submission->fault = (struct fault){0};
+	submission->status = message_change_check(&submission->change, &submission->fault);
+	if (submission->status != OK)
+		return submission->status;
+	return pipeline->mode->change(pipeline->writer, submission);
+}
+
+static void
+on_changed(struct change_submission *submission)
+{
+	waiter_wake(submission->context);
+}
+
+enum status
+pipeline_change_wait(struct pipeline *pipeline, struct change_submission *submission)
+{
+	struct waiter waiter;
+
+	waiter_init(&waiter);
+	submission->done = on_changed;
+	submission->context = &waiter;
+
+	enum status status = pipeline_change(pipeline, submission);
+	if (status != OK) {
+		waiter_finish(&waiter);
+		return status;
+	}
+	waiter_wait(&waiter);
+	return submission->status;
+}
+
+void
+change_submission_finish(struct change_submission *submission)
+{
+	arena_finish(&submission->write.op.arena);
+}

@@ -30,6 +30,21 @@ struct submission {
 	struct write_send_message write; /* the pipeline's own */
 };
 
+/* One change of a message on its way. Zero it, fill change, done and context. */
+struct change_submission {
+	struct message_change change;
+	void (*done)(struct change_submission *submission); /* on a thread of the pipeline; must not block */
+	void *context;
+
+	/* result */
+	enum status status;
+	struct fault fault;
+	bool unchanged;        /* nothing had to be done */
+	struct message stored; /* the message as it is now */
+
+	struct write_change_message write; /* the pipeline's own */
+};
+
 /* `writer` is borrowed. `mode` is config.pipeline ("direct"). ERR_INVALID for a mode that this build does not have. */
 MUST_USE enum status pipeline_create(const char *mode, struct writer *writer, struct pipeline **ret_pipeline,
 				     struct fault *ret_fault);
@@ -45,5 +60,11 @@ MUST_USE enum status pipeline_submit_wait(struct pipeline *pipeline, struct subm
 
 /* Frees what the result lives in (stored.content, ...). */
 void submission_finish(struct submission *submission);
+
+/* The same three for a change of a message: checked by message_change_check, and a change submitted again after a lost answer is
+ * `unchanged`. The conversation is named by its id. */
+MUST_USE enum status pipeline_change(struct pipeline *pipeline, struct change_submission *submission);
+MUST_USE enum status pipeline_change_wait(struct pipeline *pipeline, struct change_submission *submission);
+void change_submission_finish(struct change_submission *submission);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "store/conversations.h"
 #include "store/messages.h"
+#include "store/reactions.h"
 #include "store/rows.h"
 
 enum { SNAPSHOT_MESSAGES = 50 };
@@ -150,6 +151,7 @@ changes_of_conversation(struct db *db, struct arena *arena, const char *conversa
 	changes.has_more = extent.until < changes.last_rev;
 	if (extent.n_rows > 0) {
 		TRY(read_messages(db, arena, conversation_id, &changes));
+		TRY(reactions_attach(db, arena, changes.messages, changes.n_messages));
 		TRY(read_members(db, arena, conversation_id, &changes));
 	}
 	if (own_rev > after_rev && own_rev <= extent.until)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "store/reactions.h"
 #include "store/rows.h"
 #include "store/users.h"
 
@@ -85,6 +86,15 @@ read_members(struct db *db, struct arena *arena, struct conversation *conversati
 	}
 }
 
+/* What has rows of its own. */
+static enum status
+read_rest(struct db *db, struct arena *arena, struct conversation *conversation)
+{
+	if (conversation->last_message)
+		TRY(reactions_attach(db, arena, conversation->last_message, 1));
+	return read_members(db, arena, conversation);
+}
+
 enum status
 conversations_get(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 		  struct conversation *ret_conversation, struct fault *ret_fault)
@@ -105,7 +115,7 @@ conversations_get(struct db *db, struct arena *arena, const char *conversation_i
 	if (!row)
 		return not_found(ret_fault);
 	read_conversation(stmt, arena, ret_conversation);
-	return read_members(db, arena, ret_conversation);
+	return read_rest(db, arena, ret_conversation);
 }
 
 enum status
@@ -127,7 +137,7 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 	if (!row)
 		return ERR_NOT_FOUND;
 	read_conversation(stmt, arena, ret_conversation);
-	return read_members(db, arena, ret_conversation);
+	return read_rest(db, arena, ret_conversation);
 }
 
 enum status
@@ -165,7 +175,7 @@ conversations_list(struct db *db, struct arena *arena, const char *user_id, int6
 		read_conversation(stmt, arena, &items[n++]);
 	}
 	for (size_t i = 0; i < n; i++)
-		TRY(read_members(db, arena, &items[i]));
+		TRY(read_rest(db, arena, &items[i]));
 	*ret_items = items;
 	*ret_n = n;
 	*ret_more = row;
@@ -294,4 +304,44 @@ conversations_advance(struct db *db, const char *conversation_id, int64_t n_seq,
 	*ret_last_seq = db_column_int64(stmt, 0);
 	*ret_last_rev = db_column_int64(stmt, 1);
 	return OK;
+}
+
+enum status
+conversations_own_membership(struct db *db, const char *conversation_id, const char *user_id,
+			     struct membership *ret_membership, int64_t *ret_last_seq, struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT m.conversation_id, m.user_rev, m.rev, m.read_seq, m.delivered_seq, c.last_rev, c.last_seq"
+		    " FROM members m JOIN conversations c ON c.id = m.conversation_id"
+		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
+	struct membership membership = {0};
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return not_found(ret_fault);
+	db_column_copy(stmt, 0, membership.conversation_id, sizeof membership.conversation_id);
+	membership.user_rev = db_column_int64(stmt, 1);
+	membership.member_rev = db_column_int64(stmt, 2);
+	membership.read_seq = db_column_int64(stmt, 3);
+	membership.delivered_seq = db_column_int64(stmt, 4);
+	membership.head = db_column_int64(stmt, 5);
+	*ret_last_seq = db_column_int64(stmt, 6);
+	*ret_membership = membership;
+	return OK;
+}
+
+enum status
+conversations_set_read(struct db *db, const char *conversation_id, const char *user_id, int64_t seq, int64_t user_rev)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET read_seq = $3, user_rev = $4"
+							   " WHERE conversation_id = $1 AND user_id = $2");
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, seq);
+	db_bind_int64(stmt, 4, user_rev);
+	return db_run(stmt);
 }

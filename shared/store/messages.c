@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/conversations.h"
+#include "store/reactions.h"
 #include "store/rows.h"
 
 /* Which seqs a page covers: seq is dense, so a page is a range and needs no look beyond its ends. */
@@ -88,6 +89,7 @@ messages_page(struct db *db, struct arena *arena, const char *conversation_id, c
 	page.has_more_after = range.last < head.last_seq;
 	if (range.first <= range.last)
 		TRY(read_range(db, arena, conversation_id, user_id, range, &page));
+	TRY(reactions_attach(db, arena, page.items, page.n_items));
 	*ret_page = page;
 	return OK;
 }
@@ -107,7 +109,23 @@ messages_get(struct db *db, struct arena *arena, const char *conversation_id, co
 	if (!row)
 		return ERR_NOT_FOUND;
 	rows_read_message(stmt, 0, arena, ret_message);
-	return OK;
+	return reactions_attach(db, arena, ret_message, 1);
+}
+
+enum status
+messages_update(struct db *db, const struct message *message)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "UPDATE messages SET content = $3, rev = $4, edited_at = $5, deleted_at = $6"
+			       " WHERE conversation_id = $1 AND seq = $2");
+
+	db_bind_text(stmt, 1, message->conversation_id);
+	db_bind_int64(stmt, 2, message->seq);
+	db_bind_text(stmt, 3, message->content);
+	db_bind_int64(stmt, 4, message->rev);
+	db_bind_time(stmt, 5, message->edited_at_ms);
+	db_bind_time(stmt, 6, message->deleted_at_ms);
+	return db_run(stmt);
 }
 
 enum { N_INSERTED = 10 };

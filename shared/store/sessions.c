@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/rows.h"
+
 enum status
 sessions_insert(struct db *db, const struct login_session *session)
 {
@@ -112,4 +114,51 @@ sessions_revoke(struct db *db, const char *session_id, const char *user_id, int6
 	db_bind_int64(stmt, 3, user_rev);
 	db_bind_int64(stmt, 4, now_ms);
 	return db_one(stmt, ret_changed);
+}
+
+enum status
+sessions_list(struct db *db, struct arena *arena, const char *user_id, int64_t now_ms, int64_t before_ms,
+	      const char *before_id, int64_t limit, struct login_session **ret_sessions, size_t *ret_n, bool *ret_more)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT id, user_agent, address, created_at, last_used_at, expires_at FROM sessions"
+			       " WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2"
+			       " AND (last_used_at, id) < ($3, $4) ORDER BY last_used_at DESC, id DESC LIMIT $5");
+	struct login_session *sessions = NULL;
+	size_t n = 0;
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_int64(stmt, 2, now_ms);
+	db_bind_int64(stmt, 3, before_ms);
+	db_bind_text(stmt, 4, before_id);
+	db_bind_int64(stmt, 5, limit + 1);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row || n == (size_t)limit)
+			break;
+		sessions = rows_grow(arena, sessions, n, sizeof *sessions);
+		struct login_session *session = &sessions[n++];
+
+		db_column_copy(stmt, 0, session->id, sizeof session->id);
+		session->user_agent = db_column_text(stmt, 1, arena);
+		session->address = db_column_text(stmt, 2, arena);
+		session->created_at_ms = db_column_int64(stmt, 3);
+		session->last_used_at_ms = db_column_int64(stmt, 4);
+		session->expires_at_ms = db_column_int64(stmt, 5);
+	}
+	*ret_sessions = sessions;
+	*ret_n = n;
+	*ret_more = row;
+	return OK;
+}
+
+enum status
+sessions_belongs(struct db *db, const char *session_id, const char *user_id, bool *ret_belongs)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2");
+
+	db_bind_text(stmt, 1, session_id);
+	db_bind_text(stmt, 2, user_id);
+	return db_one(stmt, ret_belongs);
 }

@@ -166,3 +166,43 @@ users_advance(struct db *db, const char *user_id, int64_t *ret_rev)
 	*ret_rev = db_column_int64(stmt, 0);
 	return OK;
 }
+
+enum status
+users_password_hash(struct db *db, struct arena *arena, const char *user_id, const char **ret_hash)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT password_hash FROM users"
+			       " WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_NOT_FOUND;
+	*ret_hash = db_column_text(stmt, 0, arena);
+	return OK;
+}
+
+enum status
+users_set_password(struct db *db, const char *user_id, const char *password_hash)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "UPDATE users SET password_hash = $2, must_change_password = FALSE WHERE id = $1");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_text(stmt, 2, password_hash);
+	return db_run(stmt);
+}
+
+enum status
+users_set_display_name(struct db *db, const char *user_id, const char *display_name)
+{
+	CLEANUP(arena_finish) struct arena arena = {0};
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "UPDATE users SET display_name = $2, display_name_key = $3 WHERE id = $1");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_text(stmt, 2, display_name);
+	db_bind_text(stmt, 3, text_fold(&arena, display_name));
+	return db_run(stmt);
+}

@@ -21,6 +21,13 @@ MUST_USE enum status users_get_by_name(struct db *db, struct arena *arena, const
 MUST_USE enum status users_find(struct db *db, struct arena *arena, const char *prefix, const char *after_key,
 				int64_t limit, struct user **ret_users, size_t *ret_n, bool *ret_more);
 
+/* The password hash of an active person; ERR_NOT_FOUND. */
+MUST_USE enum status users_password_hash(struct db *db, struct arena *arena, const char *user_id,
+					 const char **ret_hash);
+MUST_USE enum status users_set_password(struct db *db, const char *user_id, const char *password_hash);
+
+MUST_USE enum status users_set_display_name(struct db *db, const char *user_id, const char *display_name);
+
 /* Advances the person's stream by one and returns its new rev; in a write transaction. ERR_NOT_FOUND. */
 MUST_USE enum status users_advance(struct db *db, const char *user_id, int64_t *ret_rev);
 

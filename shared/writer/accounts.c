@@ -57,14 +57,30 @@ find_user(struct batch *batch, struct write_session *write, const char *user_id,
 	return batch_is_refusal(status, &fault) ? OK : status;
 }
 
+/* Whether the person's password still is the one that was verified before the operation was queued. */
+static enum status
+is_current_password(struct batch *batch, const char *user_id, const char *verified_hash, bool *ret_current)
+{
+	const char *hash = NULL;
+	enum status status = users_password_hash(batch->db, &batch->arena, user_id, &hash);
+
+	*ret_current = hash && strcmp(hash, verified_hash) == 0;
+	return status == ERR_NOT_FOUND ? OK : status;
+}
+
 static enum status
 create_session(struct batch *batch, struct write_session *write)
 {
-	bool active;
+	bool active, current = true;
 
 	TRY(find_user(batch, write, write->session.user_id, &active));
 	if (!active)
 		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "account_disabled", NULL, "The account is disabled.");
+	if (write->verified_hash)
+		TRY(is_current_password(batch, write->session.user_id, write->verified_hash, &current));
+	if (!current)
+		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "password_changed", NULL,
+				    "The password was changed at the same time.");
 	return sessions_insert(batch->db, &write->session);
 }
 
@@ -78,6 +94,7 @@ end_session(struct batch *batch, const char *session_id, const char *user_id)
 
 	TRY(users_advance(batch->db, user_id, &rev));
 	TRY(sessions_revoke(batch->db, session_id, user_id, rev, batch->now_ms, &changed));
+	batch->live_session_id = NULL;
 	event_session_revoked(&batch->arena, user_id, rev, session_id, &event);
 	batch_announce(batch, &event);
 	return OK;
@@ -131,6 +148,41 @@ rotate_session(struct batch *batch, struct write_session *write)
 	return OK;
 }
 
+static enum status
+update_user(struct batch *batch, struct write_user *write)
+{
+	struct fault fault = {0};
+
+	TRY(users_set_display_name(batch->db, write->user_id, write->display_name));
+	enum status status = users_get(batch->db, &write->op.arena, write->user_id, &write->user, &fault);
+
+	return batch_is_refusal(status, &fault) ? refuse_ended(&write->op) : status;
+}
+
+/* Whoever knew the old password has no session any more. */
+static enum status
+change_password(struct batch *batch, struct write_password *write)
+{
+	struct login_session *sessions;
+	size_t n;
+	bool current, more;
+
+	TRY(batch_check_session(batch, &write->op, write->session_id, write->user_id));
+	if (write->op.status != OK)
+		return OK;
+	TRY(is_current_password(batch, write->user_id, write->verified_hash, &current));
+	if (!current)
+		return batch_refuse(&write->op, ERR_CONFLICT, "password_changed", NULL,
+				    "The password was changed at the same time on another device.");
+	TRY(users_set_password(batch->db, write->user_id, write->new_hash));
+	TRY(sessions_list(batch->db, &batch->arena, write->user_id, batch->now_ms, INT64_MAX, "", INT32_MAX, &sessions,
+			  &n, &more));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(sessions[i].id, write->session_id) != 0)
+			TRY(end_session(batch, sessions[i].id, write->user_id));
+	return OK;
+}
+
 enum status
 accounts_run(struct batch *batch, struct write_op *op)
 {
@@ -143,7 +195,14 @@ accounts_run(struct batch *batch, struct write_op *op)
 		return rotate_session(batch, to_session(op));
 	case WRITE_REVOKE_SESSION:
 		return revoke_session(batch, to_session(op));
+	case WRITE_UPDATE_USER:
+		return update_user(batch, (struct write_user *)op);
+	case WRITE_PASSWORD:
+		return change_password(batch, (struct write_password *)op);
 	case WRITE_SEND_MESSAGE:
+	case WRITE_CHANGE_MESSAGE:
+	case WRITE_ENSURE_DIRECT:
+	case WRITE_MARK_READ:
 	case WRITE__MAX:
 		break;
 	}
@@ -156,6 +215,10 @@ accounts_find_user(struct batch *batch, struct write_op *op, const char **ret_us
 	*ret_user_id = NULL;
 	if (op->kind == WRITE_CREATE_SESSION || op->kind == WRITE_REVOKE_SESSION)
 		*ret_user_id = to_session(op)->session.user_id;
+	if (op->kind == WRITE_UPDATE_USER)
+		*ret_user_id = ((struct write_user *)op)->user_id;
+	if (op->kind == WRITE_PASSWORD)
+		*ret_user_id = ((struct write_password *)op)->user_id;
 	if (op->kind != WRITE_ROTATE_SESSION)
 		return OK;
 

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "store/meta.h"
+#include "store/sessions.h"
 
 enum status
 batch_refuse(struct write_op *op, enum status status, const char *code, const char *field, const char *detail)
@@ -24,6 +25,27 @@ bool
 batch_is_refusal(enum status status, const struct fault *fault)
 {
 	return status != OK && status != ERR_UNAVAILABLE && status != ERR_INTERNAL && fault->code;
+}
+
+enum status
+batch_refuse_with(struct write_op *op, const struct fault *fault)
+{
+	return batch_refuse(op, fault->status, fault->code, fault->field, fault->detail);
+}
+
+enum status
+batch_check_session(struct batch *batch, struct write_op *op, const char *session_id, const char *user_id)
+{
+	struct fault fault = {0};
+	struct caller caller;
+
+	if (!session_id[0] || (batch->live_session_id && strcmp(batch->live_session_id, session_id) == 0))
+		return OK;
+
+	enum status status = sessions_check(batch->db, session_id, user_id, batch->now_ms, &caller, &fault);
+	if (status == OK)
+		batch->live_session_id = session_id;
+	return batch_is_refusal(status, &fault) ? batch_refuse_with(op, &fault) : status;
 }
 
 void
@@ -73,31 +95,45 @@ lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
 	return status;
 }
 
-/* All rows that the batch may advance: conversations first, then people. A direct conversation that is made by its first
- * message advances both people's streams. */
+/* What the writer does with an operation of a kind. */
+static const struct {
+	/* The people whose streams it may advance, as far as can be told before the lock: fills in at most BATCH_USERS_MAX,
+	 * the others stay NULL. NULL: nobody's. */
+	enum status (*find_users)(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+	enum status (*run)(struct batch *batch, struct write_op *op); /* NULL: runs are one step, see run_ops */
+} kinds[] = {
+	[WRITE_SEND_MESSAGE] = {send_message_find_users, NULL},
+	[WRITE_CHANGE_MESSAGE] = {NULL, change_message_run},
+	[WRITE_SIGN_UP] = {accounts_find_user, accounts_run},
+	[WRITE_CREATE_SESSION] = {accounts_find_user, accounts_run},
+	[WRITE_ROTATE_SESSION] = {accounts_find_user, accounts_run},
+	[WRITE_REVOKE_SESSION] = {accounts_find_user, accounts_run},
+	[WRITE_UPDATE_USER] = {accounts_find_user, accounts_run},
+	[WRITE_PASSWORD] = {accounts_find_user, accounts_run},
+	[WRITE_ENSURE_DIRECT] = {direct_find_users, direct_run},
+	[WRITE_MARK_READ] = {mark_read_find_user, mark_read_run},
+};
+_Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
+
+/* All rows that the batch may advance: conversations first, then people. */
 static enum status
 lock_rows(struct batch *batch)
 {
 	const char **conversations = arena_alloc(&batch->arena, batch->n_ops * sizeof *conversations);
-	const char **users = arena_alloc(&batch->arena, 2 * batch->n_ops * sizeof *users);
+	const char **users = arena_alloc(&batch->arena, BATCH_USERS_MAX * batch->n_ops * sizeof *users);
 	size_t n_conversations = 0, n_users = 0;
 
 	for (size_t i = 0; i < batch->n_ops; i++) {
 		struct write_op *op = batch->ops[i];
+		const char *found[BATCH_USERS_MAX] = {NULL};
 
 		if (op->conversation_id)
 			conversations[n_conversations++] = op->conversation_id;
-		if (op->kind != WRITE_SEND_MESSAGE) {
-			TRY(accounts_find_user(batch, op, &users[n_users]));
-			n_users += users[n_users] != NULL;
-			continue;
-		}
-
-		const struct message_draft *draft = &((struct write_send_message *)op)->draft;
-		if (draft->recipient_id[0]) {
-			users[n_users++] = draft->sender_id;
-			users[n_users++] = draft->recipient_id;
-		}
+		if (kinds[op->kind].find_users)
+			TRY(kinds[op->kind].find_users(batch, op, found));
+		for (size_t j = 0; j < BATCH_USERS_MAX; j++)
+			if (found[j])
+				users[n_users++] = found[j];
 	}
 	TRY(lock(batch, DB_LOCK_CONVERSATIONS, conversations, n_conversations));
 	return lock(batch, DB_LOCK_USERS, users, n_users);
@@ -121,7 +157,7 @@ run_ops(struct batch *batch, struct write_op **ret_failed)
 			continue;
 		}
 		*ret_failed = batch->ops[i];
-		TRY(accounts_run(batch, batch->ops[i]));
+		TRY(kinds[batch->ops[i]->kind].run(batch, batch->ops[i]));
 		*ret_failed = NULL;
 		i++;
 	}
@@ -193,7 +229,7 @@ pass_fault_point(const struct batch *batch)
 #ifdef STONECHAT_FAULTS
 	const char *point = batch->runner->fault_point;
 
-	if (point && batch->n_stored && strcmp(point, "exit_after_commit") == 0)
+	if (point && (batch->n_stored || batch->n_changed) && strcmp(point, "exit_after_commit") == 0)
 		_exit(42);
 	return !point || strcmp(point, "skip_publish") != 0;
 #else
@@ -218,6 +254,8 @@ count(const struct batch *batch, int64_t started_us)
 	metrics_add(METRIC_WRITER_BATCHES, 1);
 	metrics_add(METRIC_MESSAGES_STORED, (int64_t)batch->n_stored);
 	metrics_add(METRIC_MESSAGES_REPLAYED, (int64_t)batch->n_replayed);
+	metrics_add(METRIC_MESSAGES_CHANGED, (int64_t)batch->n_changed);
+	metrics_add(METRIC_MESSAGES_CHANGED, (int64_t)batch->n_changed);
 }
 
 /* One transaction: committed and published, or all operations have the fault. */

@@ -16,6 +16,8 @@
 #include "model/event.h"
 #include "writer/writer.h"
 
+enum { BATCH_USERS_MAX = 2 }; /* whose streams one operation may advance */
+
 struct batch_record {
 	struct batch_record *next;
 	char channel[EVENT_CHANNEL_SIZE];
@@ -40,7 +42,7 @@ struct batch {
 	struct arena arena; /* records and what is needed until they are published */
 	int64_t now_ms;
 	struct batch_record *first_record, *last_record; /* in rev order per channel */
-	size_t n_stored, n_replayed;                     /* messages */
+	size_t n_stored, n_replayed, n_changed;          /* messages */
 	const char *live_session_id;                     /* the last one found alive, or NULL */
 	bool lock_failed;                                /* the wait for a lock was too long */
 };
@@ -53,6 +55,22 @@ bool batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 enum status batch_refuse(struct write_op *op, enum status status, const char *code, const char *field,
 			 const char *detail);
 
+/* The same with what a store answered. */
+enum status batch_refuse_with(struct write_op *op, const struct fault *fault);
+
+/* The first question of every change of a message, in the transaction itself: a log-in that has ended writes nothing more.
+ * Refuses the operation (op->status is not OK any more); session_id "": not asked. */
+MUST_USE enum status batch_check_session(struct batch *batch, struct write_op *op, const char *session_id,
+					 const char *user_id);
+
+/* The same with a store's refusal. */
+enum status batch_refuse_with(struct write_op *op, const struct fault *fault);
+
+/* The first question of what a log-in asks for, in the transaction itself: a log-in that has ended writes nothing more, and
+ * the operation is refused (op->status). "" for the session: not asked. */
+MUST_USE enum status batch_check_session(struct batch *batch, struct write_op *op, const char *session_id,
+					 const char *user_id);
+
 /* Whether a store's answer is a refusal (it has a code) rather than a failing database. */
 bool batch_is_refusal(enum status status, const struct fault *fault);
 
@@ -63,6 +81,27 @@ void batch_announce(struct batch *batch, const struct event *event);
 
 /* Runs a run of WRITE_SEND_MESSAGE operations, sorted by conversation (send_message.c). */
 MUST_USE enum status send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops);
+
+/* A direct conversation that is made by its first message advances both people's streams. */
+MUST_USE enum status send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+
+/* Runs one WRITE_CHANGE_MESSAGE (change_message.c). */
+MUST_USE enum status change_message_run(struct batch *batch, struct write_op *op);
+
+/* Runs one WRITE_CHANGE_MESSAGE operation (change_message.c). */
+MUST_USE enum status change_message_run(struct batch *batch, struct write_op *op);
+
+/* Runs one WRITE_ENSURE_DIRECT operation (direct.c). */
+MUST_USE enum status direct_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status direct_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+/* *ret_active false: there is nobody, or nobody any more. */
+MUST_USE enum status direct_find_person(struct batch *batch, const char *user_id, bool *ret_active);
+/* Tells the conversation's and its members' streams that it is there. */
+MUST_USE enum status direct_announce(struct batch *batch, const char *conversation_id, const char *any_member_id);
+
+/* Runs one WRITE_MARK_READ operation (mark_read.c). */
+MUST_USE enum status mark_read_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status mark_read_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id);
 
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);

@@ -14,8 +14,6 @@
 #include "model/event.h"
 #include "store/conversations.h"
 #include "store/messages.h"
-#include "store/sessions.h"
-#include "store/users.h"
 #include "writer/batch.h"
 
 /* A message that passed in this transaction, found by its id. */
@@ -47,12 +45,6 @@ to_send(struct write_op *op)
 	return (struct write_send_message *)op; /* op is its first member */
 }
 
-static enum status
-refuse_with(struct write_op *op, const struct fault *fault)
-{
-	return batch_refuse(op, fault->status, fault->code, fault->field, fault->detail);
-}
-
 /* *ret_member false and *ret_fault filled: there is no such conversation for this person. */
 static enum status
 find_membership(struct group *group, const char *user_id, bool *ret_member, struct fault *ret_fault)
@@ -68,18 +60,6 @@ find_membership(struct group *group, const char *user_id, bool *ret_member, stru
 		return status;
 	*ret_member = false;
 	return OK;
-}
-
-/* *ret_active false: there is nobody, or nobody any more. */
-static enum status
-find_person(struct group *group, const char *user_id, bool *ret_active)
-{
-	struct user user;
-	struct fault fault = {0};
-	enum status status = users_get(group->batch->db, &group->batch->arena, user_id, &user, &fault);
-
-	*ret_active = status == OK && !user.disabled_at_ms && !user.deleted_at_ms;
-	return batch_is_refusal(status, &fault) ? OK : status;
 }
 
 /* Whether the id is taken, and if so whether by the same message: then the send is its replay, else it is refused. */
@@ -139,7 +119,7 @@ check_recipient(struct group *group, struct write_send_message *send)
 	bool active = true;
 
 	if (send->draft.recipient_id[0])
-		TRY(find_person(group, send->draft.recipient_id, &active));
+		TRY(direct_find_person(group->batch, send->draft.recipient_id, &active));
 	if (!active)
 		return batch_refuse(&send->op, ERR_NOT_FOUND, "user_not_found", "recipient_id",
 				    "There is no such person.");
@@ -153,7 +133,7 @@ make_conversation(struct group *group, struct write_send_message *send)
 	const struct message_draft *draft = &send->draft;
 	bool created = false, active;
 
-	TRY(find_person(group, draft->sender_id, &active));
+	TRY(direct_find_person(group->batch, draft->sender_id, &active));
 	if (!active)
 		return batch_refuse(&send->op, ERR_UNAUTHORIZED, "session_ended", NULL,
 				    "The sender's account has ended.");
@@ -187,24 +167,6 @@ accept_send(struct group *group, struct write_send_message *send)
 	HASH_ADD_KEYPTR(hh, group->by_id, stored->id, strlen(stored->id), accepted);
 }
 
-/* The first question of every send, in the transaction itself: a log-in that has ended writes nothing more. */
-static enum status
-check_session(struct batch *batch, struct write_send_message *send)
-{
-	const struct message_draft *draft = &send->draft;
-	struct fault fault = {0};
-	struct caller caller;
-
-	if (!draft->session_id[0] || (batch->live_session_id && strcmp(batch->live_session_id, draft->session_id) == 0))
-		return OK;
-
-	enum status status =
-		sessions_check(batch->db, draft->session_id, draft->sender_id, batch->now_ms, &caller, &fault);
-	if (status == OK)
-		batch->live_session_id = draft->session_id;
-	return batch_is_refusal(status, &fault) ? refuse_with(&send->op, &fault) : status;
-}
-
 static enum status
 check_send(struct group *group, struct write_send_message *send, struct accepted **ret_twin)
 {
@@ -212,12 +174,12 @@ check_send(struct group *group, struct write_send_message *send, struct accepted
 	bool member, settled = false;
 
 	send->replayed = false;
-	TRY(check_session(group->batch, send));
+	TRY(batch_check_session(group->batch, &send->op, send->draft.session_id, send->draft.sender_id));
 	if (send->op.status != OK)
 		return OK;
 	TRY(find_membership(group, send->draft.sender_id, &member, &fault));
 	if (!member && !send->draft.recipient_id[0])
-		return refuse_with(&send->op, &fault);
+		return batch_refuse_with(&send->op, &fault);
 	if (member)
 		TRY(settle_id(group, send, ret_twin, &settled));
 	if (settled)
@@ -254,29 +216,6 @@ run_group(struct group *group)
 	return OK;
 }
 
-/* The members' streams and the conversation's tell that it is there: each member gets the item as they see it now. */
-static enum status
-announce_created(struct group *group, const char *any_member_id)
-{
-	struct batch *batch = group->batch;
-	struct conversation first, item;
-	struct event event;
-	struct fault fault = {0};
-
-	TRY(conversations_get(batch->db, &batch->arena, group->conversation_id, any_member_id, &first, &fault));
-	event_member_joined(&batch->arena, group->conversation_id, first.member_rev, first.members, first.n_members,
-			    &event);
-	batch_announce(batch, &event);
-	for (size_t i = 0; i < first.n_members; i++) {
-		const char *user_id = first.members[i].user_id;
-
-		TRY(conversations_get(batch->db, &batch->arena, group->conversation_id, user_id, &item, &fault));
-		event_conversation_created(&batch->arena, user_id, item.member_user_rev, &item, &event);
-		batch_announce(batch, &event);
-	}
-	return OK;
-}
-
 static enum status
 finish_group(struct group *group)
 {
@@ -293,7 +232,7 @@ finish_group(struct group *group)
 			send->draft.content; /* the same, by the digest; the twin's may be freed before */
 	}
 	if (group->created)
-		TRY(announce_created(group, group->accepted[0]->send->draft.sender_id));
+		TRY(direct_announce(batch, group->conversation_id, group->accepted[0]->send->draft.sender_id));
 	for (size_t i = 0; i < group->n_accepted; i++) {
 		struct event event;
 
@@ -358,5 +297,19 @@ send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 	TRY(insert(batch, groups, n_groups, n_ops));
 	for (size_t i = 0; i < n_groups; i++)
 		TRY(finish_group(&groups[i]));
+	return OK;
+}
+
+/* A direct conversation that is made by its first message advances both people's streams. */
+enum status
+send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids)
+{
+	const struct message_draft *draft = &to_send(op)->draft;
+
+	(void)batch;
+	if (draft->recipient_id[0]) {
+		ret_user_ids[0] = draft->sender_id;
+		ret_user_ids[1] = draft->recipient_id;
+	}
 	return OK;
 }

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "bus.h"
+#include "model/changes.h"
 #include "model/message.h"
 #include "model/session.h"
 #include "model/user.h"
@@ -20,10 +21,15 @@ enum { WRITER_BATCH_MAX = 512, WRITER_QUEUE_MAX = 16384 };
 
 enum write_kind {
 	WRITE_SEND_MESSAGE,   /* struct write_send_message */
+	WRITE_CHANGE_MESSAGE, /* struct write_change_message */
 	WRITE_SIGN_UP,        /* struct write_sign_up */
 	WRITE_CREATE_SESSION, /* struct write_session */
 	WRITE_ROTATE_SESSION, /* struct write_session */
 	WRITE_REVOKE_SESSION, /* struct write_session */
+	WRITE_UPDATE_USER,    /* struct write_user */
+	WRITE_PASSWORD,       /* struct write_password */
+	WRITE_ENSURE_DIRECT,  /* struct write_direct */
+	WRITE_MARK_READ,      /* struct write_mark_read */
 	WRITE__MAX,
 };
 
@@ -52,6 +58,17 @@ struct write_send_message {
 	bool replayed; /* the id was there already with the same digest: `stored` is the row as it is now */
 };
 
+/* Refused, in this order: session_ended; conversation_not_found; message_not_found; not_sender (ERR_FORBIDDEN); message_deleted
+ * (ERR_CONFLICT); another rev than the change names (ERR_PRECONDITION, `precondition_failed`); too_many_reactions. A change
+ * that its actor may make and that has been made already is OK whatever else holds. */
+struct write_change_message {
+	struct write_op op;
+	struct message_change change; /* checked; strings live as long as the operation */
+	/* result */
+	struct message stored; /* the message as it is now */
+	bool unchanged;        /* it was so already: no rev was used and nothing announced */
+};
+
 struct write_sign_up {
 	struct write_op op;
 	struct user user; /* role is a result */
@@ -59,7 +76,8 @@ struct write_sign_up {
 	struct login_session session;
 };
 
-/* WRITE_CREATE_SESSION: inserts `session` (the user is looked up again: disabled or gone is ERR_UNAUTHORIZED).
+/* WRITE_CREATE_SESSION: inserts `session`. The user is looked up again: disabled or gone is ERR_UNAUTHORIZED, and so is a
+ * password that is not the one of verified_hash (NULL: not asked) any more.
  * WRITE_ROTATE_SESSION: the session is found by session.family_hash, and `presented_hash` exchanged for session.refresh_hash;
  * the previous token is accepted until its successor has first been used and at most SESSION_GRACE_MS, every other one of the
  * family ends the session (ERR_UNAUTHORIZED, code `refresh_token_reused`, and the revocation is committed and announced).
@@ -68,8 +86,45 @@ struct write_sign_up {
 struct write_session {
 	struct write_op op;
 	struct login_session session;
-	const char *presented_hash;
+	const char *presented_hash, *verified_hash;
 	struct user user;
+};
+
+/* How a person is shown. */
+struct write_user {
+	struct write_op op;
+	char user_id[ID_SIZE];
+	const char *display_name; /* checked */
+	/* result */
+	struct user user;
+};
+
+/* Another password; ends all sessions but `session_id`, which must be alive (ERR_UNAUTHORIZED). ERR_CONFLICT, code `password_changed`, when `verified_hash` is not the
+ * current one any more. */
+struct write_password {
+	struct write_op op;
+	char user_id[ID_SIZE], session_id[ID_SIZE];
+	const char *verified_hash, *new_hash;
+};
+
+/* The direct conversation of two people, made when it is not there. op.conversation_id is its id. ERR_NOT_FOUND (user_not_found)
+ * when the other one is nobody, or disabled, and there is none yet. */
+struct write_direct {
+	struct write_op op;
+	char user_id[ID_SIZE], other_id[ID_SIZE];
+	/* result */
+	bool created;
+};
+
+/* The person has read up to `seq`. ERR_INVALID when there is no such place yet. */
+struct write_mark_read {
+	struct write_op op;
+	char conversation_id[ID_SIZE], user_id[ID_SIZE];
+	char session_id[ID_SIZE]; /* looked at in the transaction; "": not */
+	int64_t seq;
+	/* result */
+	struct membership membership; /* as it is now */
+	bool unchanged;               /* the cursor was there or further already */
 };
 
 struct writer;

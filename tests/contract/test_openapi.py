@@ -147,5 +147,5 @@ def test_the_judge_knows_the_paths() -> None:
     assert find("POST", "/api/v1/conversations/abc/messages").id == "send_message"
     assert find("GET", "/api/v1/users/me").id == "get_me"
     assert DOCUMENT.find("GET", "/api/v1/healthz") is None
-    assert DOCUMENT.find("PATCH", "/api/v1/users/me") is None
+    assert DOCUMENT.find("DELETE", "/api/v1/users/me") is None
     assert DOCUMENT.find("GET", "/api/v1/conversations/a/b") is None

@@ -374,8 +374,9 @@ def test_the_frames_of_the_document_are_understood(ann: Person, bob: Person, fra
     here = {
         "conversation_id": said["conversation_id"],
         "recipient_id": bob.id,
-        "message_id": new_id(),
+        "message_id": new_id() if frame["type"] == "message.send" else said["id"],
         "reply_to_id": said["id"],
+        "seq": said["seq"],
     }
     with ann.connect() as live:
         live.send(frame | {key: value for key, value in here.items() if key in frame})

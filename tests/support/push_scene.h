@@ -174,6 +174,28 @@ submission_finish(struct submission *submission)
 	(void)submission;
 }
 
+/* Changes of messages and read cursors have their tests on the real stack. */
+
+enum status
+pipeline_change(struct pipeline *pipeline, struct change_submission *submission)
+{
+	(void)pipeline;
+	return fault_set(&submission->fault, ERR_UNAVAILABLE, "unavailable", NULL, "Not here.");
+}
+
+void
+change_submission_finish(struct change_submission *submission)
+{
+	(void)submission;
+}
+
+enum status
+writer_submit(struct writer *writer, struct write_op *op)
+{
+	(void)writer;
+	return fault_set(&op->fault, ERR_UNAVAILABLE, "unavailable", NULL, "Not here.");
+}
+
 /* The scene. */
 
 static inline int
