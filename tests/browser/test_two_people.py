@@ -2,108 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from support.client import PASSWORD, Person, new_name
 from support.shared import MakeStack
 from support.stack import Stack
-
-CHROMIUM = os.environ.get("STONECHAT_CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    # Also as root, in a container, and without a word to anybody outside.
-    "--no-sandbox",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-
-expect.set_options(timeout=15_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, headless=True)
-        yield browser
-        browser.close()
-
-
-class Visitor:
-    """Somebody in front of the page. What the browser complains about is kept."""
-
-    def __init__(self, context: BrowserContext, stack: Stack) -> None:
-        self.context, self.stack = context, stack
-        self.complaints: list[str] = []
-        self.page: Page = context.new_page()
-        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
-        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        self.page.goto(stack.url)
-
-    def at(self, hook: str) -> Locator:
-        return self.page.get_by_test_id(hook)
-
-    def fill_in(self, username: str, password: str) -> None:
-        self.at("auth-username").fill(username)
-        self.at("auth-password").fill(password)
-        self.at("auth-submit").click()
-
-    def to_sign_up(self) -> None:
-        """The form toggles between the two; its button says which it is."""
-        if not re.search("sign up|create|register", self.at("auth-submit").inner_text(), re.IGNORECASE):
-            self.at("auth-switch").click()
-
-    def to_log_in(self) -> None:
-        if not re.search("log in|sign in", self.at("auth-submit").inner_text(), re.IGNORECASE):
-            self.at("auth-switch").click()
-
-    def sign_up(self, username: str) -> None:
-        self.to_sign_up()
-        self.fill_in(username, PASSWORD)
-        expect(self.at("me-name")).to_contain_text(username)
-
-    def open_with(self, username: str) -> None:
-        """Finds a person and opens the conversation with them."""
-        self.at("search-input").fill(username)
-        self.at("search-result").filter(has_text=username).click()
-        expect(self.at("composer-input")).to_be_visible()
-
-    def write(self, text: str) -> None:
-        self.at("composer-input").fill(text)
-        self.at("composer-send").click()
-
-    def bubble(self, text: str) -> Locator:
-        return self.at("message").filter(has=self.page.get_by_text(text, exact=True))
-
-
-MakeVisitor = Callable[[], Visitor]
-
-
-@pytest.fixture
-def stack(make_stack: MakeStack) -> Stack:
-    return make_stack()
-
-
-@pytest.fixture
-def visitor(browser: Browser, stack: Stack) -> Iterator[MakeVisitor]:
-    visitors: list[Visitor] = []
-
-    def make() -> Visitor:
-        visitors.append(Visitor(browser.new_context(), stack))
-        return visitors[-1]
-
-    yield make
-    for one in visitors:
-        one.context.close()
+from support.visitor import MakeVisitor, Visitor
 
 
 def test_two_people_talk(stack: Stack, visitor: MakeVisitor) -> None:

@@ -1,21 +1,33 @@
 // One person's chat while they are logged in: ties the core to the network and tells the page by signals.
 
 import { computed, signal } from "@preact/signals";
+import { type Change, ChangeQueue, type PendingChange, withChanges } from "./core/changes";
 import { systemClock } from "./core/clock";
 import { type Address, Outbox, type Outgoing } from "./core/outbox";
+import type { Source } from "./core/ports";
+import { readQuoted } from "./core/quotes";
+import { ReadMarks } from "./core/read_marks";
 import { Replica } from "./core/replica";
 import { byActivity, type ConversationStream } from "./core/stream";
-import type { Failure, Frame, Member, Message, User } from "./core/types";
+import type { Failure, Frame, Member, Message, StoredMessage, User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
-import { restSource, sendByRest } from "./net/source";
+import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
 import type { Session } from "./net/session";
-import { ReadMarks } from "./read";
 
 /** What is open on the right: a conversation, or a person with whom there may be none yet. */
 export interface Selection {
 	conversationId?: string;
 	peer?: User;
 }
+
+/** What the composer of a lane is for when it isn't a plain message. */
+export interface Intent {
+	kind: "reply" | "edit";
+	lane: string;
+	message: StoredMessage;
+}
+
+const FRAMES = { edit: "message.edit", delete: "message.delete", react: "reaction.add", unreact: "reaction.remove" } as const;
 
 export class Chat {
 	/** Rises with every change of what the core holds; whoever reads the core reads this first. */
@@ -26,9 +38,12 @@ export class Chat {
 	/** What the server has refused to give, in its words. */
 	readonly refusal = signal("");
 	readonly selection = signal<Selection | null>(null);
+	readonly intent = signal<Intent | null>(null);
 	readonly drafts = new Map<string, string>();
 	readonly outbox: Outbox;
+	readonly changes: ChangeQueue;
 	readonly replica: Replica;
+	private readonly source: Source;
 	private readonly marks: ReadMarks;
 	private readonly socket: Socket;
 	private started = false;
@@ -52,14 +67,16 @@ export class Chat {
 	readonly unreadTotal = computed(() => this.conversations.value.reduce((sum, stream) => sum + this.unread(stream), 0));
 
 	constructor(readonly session: Session) {
-		this.marks = new ReadMarks(session.user.id);
-		this.replica = new Replica(session.user.id, restSource(session), systemClock, {
+		this.marks = new ReadMarks((id, seq) => this.tellRead(id, seq), systemClock);
+		this.source = restSource(session);
+		this.replica = new Replica(session.user.id, this.source, systemClock, {
 			changed: () => this.changed(),
 			stored: (message) => message.sender_id === session.user.id && this.outbox.remove(message.id),
 			rejected: (rejection) => this.outbox.rejected(rejection),
 			refused: (failure) => this.onRefused(failure),
 		});
 		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed());
+		this.changes = new ChangeQueue((entry) => this.deliverChange(entry), systemClock, () => this.changed());
 		this.socket = new Socket({
 			token: () => session.accessToken(),
 			renew: () => session.refresh(),
@@ -86,6 +103,8 @@ export class Chat {
 		document.removeEventListener("visibilitychange", this.wakeIfVisible);
 		this.replica.end();
 		this.outbox.end();
+		this.changes.end();
+		this.marks.end();
 		this.socket.end();
 	}
 
@@ -93,9 +112,13 @@ export class Chat {
 	readonly wake = (): void => {
 		this.refusal.value = "";
 		this.replica.wake();
-		this.outbox.wake();
+		this.wakeQueues();
 		if (this.started) this.socket.wake();
 	};
+
+	private wakeQueues(): void {
+		for (const queue of [this.outbox, this.changes, this.marks]) queue.wake();
+	}
 
 	private readonly wakeIfVisible = (): void => {
 		if (document.visibilityState !== "visible") return;
@@ -123,12 +146,30 @@ export class Chat {
 	}
 
 	unread(stream: ConversationStream): number {
-		return stream.unread(this.marks.get(stream.id));
+		return stream.unread();
 	}
 
-	/** What is shown of a conversation has been read up to its end. */
+	/** What is shown of a conversation has been read up to its end; the server is told unless one's own message says so. */
 	markRead(stream: ConversationStream): void {
-		if (document.visibilityState === "visible" && this.marks.set(stream.id, stream.lastSeq)) this.changed();
+		const seq = stream.messages().at(-1)?.seq ?? 0;
+		if (document.visibilityState !== "visible" || seq <= Math.max(stream.readSeq, stream.ownSeq)) return;
+		this.replica.read(stream.id, seq);
+		this.marks.set(stream.id, seq);
+	}
+
+	/** A message that is quoted is shown with what quotes it. */
+	readQuoted(conversationId: string, messageId: string): void {
+		void readQuoted(this.replica, this.source, conversationId, messageId);
+	}
+
+	/** Has the composer edit a message, as it is shown now. */
+	edit(lane: string, message: StoredMessage): void {
+		this.intent.value = { kind: "edit", lane, message: withChanges(message, this.changes.of(message.id), this.session.user.id) };
+	}
+
+	/** Changes a message that is there; it is shown at once. */
+	change(message: StoredMessage, change: Change): void {
+		this.changes.add(message, change);
 	}
 
 	/** Where a message goes that is written now; null when nothing is open. */
@@ -152,15 +193,39 @@ export class Chat {
 		const { lane: _, ...to } = entry.to;
 		let message: Message;
 		if (this.socket.ready) {
-			const reply: Frame = await this.socket.request("message.send", { ...to, message_id: entry.id, content: entry.content });
-			message = reply.message as Message;
+			const draft = { ...to, message_id: entry.id, content: entry.content };
+			const quote = entry.replyToId ? { reply_to_id: entry.replyToId } : {};
+			message = (await this.socket.request("message.send", { ...draft, ...quote })).message as Message;
 		} else {
-			message = await sendByRest(this.session, entry.to, entry.id, entry.content);
+			message = await sendByRest(this.session, entry);
 		}
 		if (message.seq !== null && message.rev !== null) {
 			this.replica.reply({ ...message, seq: message.seq, rev: message.rev }, mark);
 		}
 		return message;
+	}
+
+	private async deliverChange({ conversationId, messageId, change }: PendingChange): Promise<void> {
+		const mark = this.replica.mark(conversationId);
+		let message: StoredMessage;
+		if (this.socket.ready) {
+			const { action, ...what } = change;
+			const reply = await this.socket.request(FRAMES[action], { conversation_id: conversationId, message_id: messageId, ...what });
+			message = reply.message as StoredMessage;
+		} else {
+			message = await changeByRest(this.session, conversationId, messageId, change);
+		}
+		this.replica.reply(message, mark);
+	}
+
+	private async tellRead(id: string, seq: number): Promise<void> {
+		if (this.socket.ready) {
+			const reply = await this.socket.request("read.update", { conversation_id: id, seq });
+			this.replica.markedRead(id, reply.read_seq ?? 0, reply.me ?? 0);
+		} else {
+			const row = await markReadByRest(this.session, id, seq);
+			this.replica.markedRead(id, row.read_seq ?? 0, row.me);
+		}
 	}
 
 	private onFrame(frame: Frame): void {
@@ -173,7 +238,7 @@ export class Chat {
 		this.linkReason.value = reason;
 		if (state !== "online") return;
 		this.refusal.value = "";
-		this.outbox.wake();
+		this.wakeQueues();
 	}
 
 	/** A 401 that a new token didn't help is the end of the session. */

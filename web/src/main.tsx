@@ -8,6 +8,7 @@ import "./styles/auth.css";
 import "./styles/frame.css";
 import "./styles/sidebar.css";
 import "./styles/conversation.css";
+import "./styles/actions.css";
 import "./styles/narrow.css";
 import { AuthPage } from "./ui/auth";
 import { ChatPage } from "./ui/chat_page";

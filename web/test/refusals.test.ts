@@ -2,7 +2,7 @@
 
 import type { Source } from "../src/core/ports";
 import { Replica } from "../src/core/replica";
-import { type Changes, type Conversation, Failure, type SyncAnswer } from "../src/core/types";
+import { type Changes, type Conversation, Failure, type StoredMessage, type SyncAnswer } from "../src/core/types";
 import { World } from "./world";
 
 // @ts-expect-error the bundle runs in node, whose types this package does without
@@ -40,6 +40,7 @@ function bench(): Bench {
 		conversations: () => ask("list", { items: [structuredClone(ROOM) as Conversation], next_cursor: null }),
 		conversation: () => ask("conversation", structuredClone(ROOM) as Conversation),
 		messages: () => ask("messages", { items: [], has_more_before: false, has_more_after: false, last_seq: 0, last_rev: 1 }),
+		message: () => ask("message", {} as StoredMessage),
 		changes: () => ask("changes", CHANGES),
 	};
 	const listener = { changed() {}, stored() {}, rejected() {}, refused: (failure: Failure) => told.push(failure.status) };

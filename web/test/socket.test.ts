@@ -207,6 +207,31 @@ test("without a token no socket is opened, and the wait is the one the server as
 	assert.equal(page.states.at(-1), "online");
 });
 
+test("a token that is refused for good stops it, until the person tries again", async () => {
+	const page = new Page(welcoming());
+	let asked = 0;
+	page.token = async () => {
+		if (++asked === 1) throw new Failure(400, "malformed", "The request is malformed.", false);
+		return "token";
+	};
+	await page.run(10 * A_MINUTE);
+	assert.equal(asked, 1);
+	assert.equal(page.states.at(-1), "stopped: The request is malformed.");
+	page.socket.wake();
+	await page.world.run(11 * A_MINUTE);
+	assert.equal(page.states.at(-1), "online");
+});
+
+test("a renewal that is refused for good stops it too", async () => {
+	const page = new Page(refusing(4401, { code: "token_expired", retryable: false }));
+	page.renew = async () => {
+		throw new Failure(422, "invalid", "No.", false);
+	};
+	await page.run(10 * A_MINUTE);
+	assert.equal(page.renewed, 1);
+	assert.equal(page.states.at(-1), "stopped: No.");
+});
+
 test("a draining server says when to come back", async () => {
 	let served = 0;
 	const page = new Page(

@@ -1,5 +1,7 @@
 // Time as the core sees it, so that a test can hold it, and the waiting between two tries.
 
+import { asFailure } from "./types";
+
 export interface Clock {
 	now(): number;
 	/** Calls back once, after `ms`; the result cancels it. */
@@ -35,6 +37,7 @@ export class Backoff {
 /** Waits that can all be cut short: a network that came back is worth a try at once. */
 export class Waits {
 	private readonly waiting = new Set<() => void>();
+	private ended = false;
 
 	constructor(private readonly clock: Clock) {}
 
@@ -48,6 +51,27 @@ export class Waits {
 			};
 			this.waiting.add(done);
 		});
+	}
+
+	/** Tries until there is an answer; null only after `end`. Throws what is no use to ask again. */
+	async insist<T>(run: () => Promise<T>): Promise<T | null> {
+		const backoff = new Backoff();
+		while (!this.ended) {
+			try {
+				const answer = await run();
+				return this.ended ? null : answer;
+			} catch (error) {
+				const failure = asFailure(error);
+				if (!failure.retryable) throw failure;
+				await this.rest(Math.max(failure.retryAfterMs, backoff.next()));
+			}
+		}
+		return null;
+	}
+
+	end(): void {
+		this.ended = true;
+		this.wake();
 	}
 
 	wake(): void {

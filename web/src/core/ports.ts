@@ -8,6 +8,7 @@ export interface Source {
 	conversations(cursor: string | null): Promise<Page<Conversation>>;
 	conversation(id: string): Promise<Conversation>;
 	messages(id: string, beforeSeq: number | null): Promise<MessagePage>;
+	message(id: string, messageId: string): Promise<StoredMessage>;
 	changes(id: string, afterRev: number): Promise<Changes>;
 }
 

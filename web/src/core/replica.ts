@@ -47,7 +47,7 @@ export class Replica {
 	/** Nothing is asked or told from here on. */
 	end(): void {
 		this.ended = true;
-		this.waits.wake();
+		this.waits.end();
 	}
 
 	/** What failed is tried at once, and what was refused once more: the network is back, or the person asks. */
@@ -107,7 +107,7 @@ export class Replica {
 		const drops = this.drops;
 		let cursor: string | null = null;
 		do {
-			const page: Page<Conversation> | null = await this.insist(() => this.source.conversations(cursor));
+			const page: Page<Conversation> | null = await this.waits.insist(() => this.source.conversations(cursor));
 			if (!page || drops !== this.drops) return false;
 			for (const item of page.items) this.applyItem(item);
 			cursor = page.next_cursor;
@@ -150,6 +150,9 @@ export class Replica {
 				return this.onConversationCreated(frame);
 			case "conversation.removed":
 				return this.onConversationRemoved(frame);
+			case "read.updated":
+				if (stream && frame.user_id === this.userId) this.read(stream, frame.seq ?? 0);
+				return this.onMe(frame);
 			case "message.rejected":
 				if (frame.message_id) this.listener.rejected(frame as Frame & Rejection);
 				return this.onMe(frame);
@@ -196,9 +199,17 @@ export class Replica {
 	private onEvent(stream: ConversationStream, rev: number, frame: Frame): void {
 		const members = frame.members ?? (frame.member ? [frame.member] : []);
 		if (frame.type === "conversation.deleted") return this.drop(stream.id);
+		if (frame.type === "reaction.updated" && frame.seq !== undefined && frame.reactions) return this.onReactions(stream, rev, frame);
 		// What carries no row we know is only heard of; the pull that follows brings the state.
 		if (!frame.message && !members.length) stream.hear(rev);
 		else if (this.applyRows(stream, members, frame.message ? [frame.message] : [])) stream.advance(rev);
+		this.settle(stream);
+	}
+
+	private onReactions(stream: ConversationStream, rev: number, frame: Frame): void {
+		stream.applyReactions(frame.seq ?? 0, rev, frame.reactions ?? []);
+		stream.advance(rev);
+		this.listener.changed();
 		this.settle(stream);
 	}
 
@@ -252,13 +263,25 @@ export class Replica {
 		this.settleMe();
 	}
 
-	/** The row of a message one has sent. A reply never moves `known`. */
+	/** The row of a message one has sent, changed or asked for. A reply never moves `known`. */
 	reply(message: StoredMessage, mark: Mark): void {
 		if (!this.current(mark)) return;
 		const stream = this.stream(message.conversation_id);
 		if (!this.applyRows(stream, [], [message])) return;
 		stream.hear(message.rev);
 		this.settle(stream);
+	}
+
+	/** How far one has read, here or on another device. */
+	read(id: string, seq: number): void {
+		if (this.streams.get(id)?.applyRead(seq)) this.listener.changed();
+	}
+
+	/** The answer to one's own mark: a row of the person's stream, which moves `known` no more than a reply does. */
+	markedRead(id: string, seq: number, me: number): void {
+		this.read(id, seq);
+		this.me.hear(me);
+		this.settleMe();
 	}
 
 	mark(conversationId: string | undefined): Mark {
@@ -268,8 +291,7 @@ export class Replica {
 
 	/** Rule 3, last sentence: nothing that was asked before a drop, a reset or a newer own membership counts. */
 	private current(mark: Mark): boolean {
-		if (this.ended || mark.drops !== this.drops) return false;
-		return !mark.stream || mark.turn === mark.stream.turn;
+		return !this.ended && mark.drops === this.drops && (!mark.stream || mark.turn === mark.stream.turn);
 	}
 
 	// -- rows
@@ -315,6 +337,7 @@ export class Replica {
 		const stream = this.stream(row.conversation_id);
 		if (stream.known === null) stream.hear(row.rev);
 		stream.applyOwn(row.rev, true);
+		this.read(stream.id, row.read_seq ?? 0);
 		this.settle(stream);
 	}
 
@@ -448,7 +471,7 @@ export class Replica {
 		let cursor: string | null = null;
 		do {
 			const request: SyncRequest = cursor === null ? base : { ...base, cursor };
-			const answer: SyncAnswer | null = await this.insist(() => this.source.sync(request));
+			const answer: SyncAnswer | null = await this.waits.insist(() => this.source.sync(request));
 			if (!answer || this.me !== me) return;
 			if (this.epoch !== undefined && answer.epoch !== this.epoch) return this.reset(answer.epoch);
 			this.epoch = answer.epoch;
@@ -473,21 +496,5 @@ export class Replica {
 			stream.hear(head.last_rev);
 			this.settle(stream);
 		}
-	}
-
-	/** Tries until there is an answer, null only after `end`. Throws what is no use to ask again. */
-	private async insist<T>(run: () => Promise<T>): Promise<T | null> {
-		const backoff = new Backoff();
-		while (!this.ended) {
-			try {
-				const answer = await run();
-				return this.ended ? null : answer;
-			} catch (error) {
-				const failure = asFailure(error);
-				if (!failure.retryable) throw failure;
-				await this.waits.rest(Math.max(failure.retryAfterMs, backoff.next()));
-			}
-		}
-		return null;
 	}
 }

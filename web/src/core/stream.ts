@@ -3,7 +3,7 @@
 // `known` is the revision up to which all changes are applied, `seen` the highest one heard of. A conversation's stream
 // also holds its rows and says which of its messages form an unbroken run up to the newest.
 
-import type { Conversation, Member, MessagePage, StoredMessage } from "./types";
+import type { Conversation, Member, MessagePage, Reaction, StoredMessage } from "./types";
 
 export class Stream {
 	/** null: nothing is held, the stream starts by a snapshot. */
@@ -60,7 +60,13 @@ export class ConversationStream extends Stream {
 	hasMoreBefore = true;
 	/** The highest seq of a message of one's own: having read up to it goes without saying. */
 	ownSeq = 0;
+	/** How far one has read, on any device. */
+	readSeq = 0;
+	/** Ids of messages that were asked for one by one, because something quotes them. */
+	readonly asked = new Set<string>();
 	private run: StoredMessage[] | null = null;
+	/** Reactions newer than the row they belong to, by seq: a change of a part, so the row keeps its own rev. */
+	private readonly reactions = new Map<number, { rev: number; reactions: Reaction[] }>();
 
 	constructor(
 		readonly id: string,
@@ -76,10 +82,37 @@ export class ConversationStream extends Stream {
 	applyMessage(row: StoredMessage): void {
 		const old = this.rows.get(row.seq);
 		if (old && row.rev <= old.rev) return;
+		const newer = this.reactions.get(row.seq);
+		if (newer && newer.rev <= row.rev) this.reactions.delete(row.seq);
+		this.hold(newer && newer.rev > row.rev && !row.deleted ? { ...row, reactions: newer.reactions } : row);
+		if (row.sender_id === this.userId) this.ownSeq = Math.max(this.ownSeq, row.seq);
+	}
+
+	/** The reactions of one message, held here or not. */
+	applyReactions(seq: number, rev: number, reactions: Reaction[]): void {
+		const row = this.rows.get(seq);
+		if (rev <= Math.max(row?.rev ?? 0, this.reactions.get(seq)?.rev ?? 0)) return;
+		this.reactions.set(seq, { rev, reactions });
+		if (row && !row.deleted) this.hold({ ...row, reactions });
+	}
+
+	private hold(row: StoredMessage): void {
 		this.rows.set(row.seq, row);
 		this.run = null;
 		if (row.seq >= (this.newest?.seq ?? 0)) this.newest = row;
-		if (row.sender_id === this.userId) this.ownSeq = Math.max(this.ownSeq, row.seq);
+	}
+
+	/** A read cursor only grows. False: it was as far. */
+	applyRead(seq: number): boolean {
+		if (seq <= this.readSeq) return false;
+		this.readSeq = seq;
+		return true;
+	}
+
+	/** A message that is held, in the run or not. */
+	find(id: string): StoredMessage | undefined {
+		for (const row of this.rows.values()) if (row.id === id) return row;
+		return undefined;
 	}
 
 	/** False: the row says that one is no longer in the conversation. */
@@ -103,6 +136,7 @@ export class ConversationStream extends Stream {
 	/** The conversation as its reader sees it: a list item, a GET, a snapshot. False: one is no longer in it. */
 	applyConversation(item: Conversation): boolean {
 		if (!this.conversation || item.last_rev >= this.conversation.last_rev) this.conversation = item;
+		this.applyRead(item.read_seq);
 		if (item.last_message) this.applyMessage(item.last_message);
 		return item.members.map((row) => this.applyMember(row)).every(Boolean);
 	}
@@ -115,6 +149,8 @@ export class ConversationStream extends Stream {
 	/** The newest page becomes the run. Rows a snapshot has overtaken are forgotten: they may have changed unheard. */
 	startRun(items: StoredMessage[], hasMoreBefore: boolean, rev: number): void {
 		if (this.known !== null) for (const [seq, row] of this.rows) if (row.rev <= rev) this.rows.delete(seq);
+		for (const [seq, part] of this.reactions) if (part.rev <= rev) this.reactions.delete(seq);
+		this.asked.clear();
 		this.run = null;
 		for (const row of items) this.applyMessage(row);
 		this.low = items[0]?.seq ?? 1;
@@ -146,9 +182,9 @@ export class ConversationStream extends Stream {
 	}
 
 	/** Messages of others above the read cursor: derived, so it cannot drift. */
-	unread(readSeq: number): number {
+	unread(): number {
 		const item = this.conversation;
-		const cursor = Math.max(readSeq, this.ownSeq, item?.read_seq ?? 0);
+		const cursor = Math.max(this.readSeq, this.ownSeq);
 		let count = item?.unread_count ?? 0;
 		for (const row of this.rows.values()) {
 			if (row.seq > (item?.last_seq ?? 0) && row.sender_id !== this.userId) count++;

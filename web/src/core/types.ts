@@ -18,6 +18,16 @@ export interface Message {
 	timestamp: string;
 	edited_at?: string | null;
 	deleted?: boolean;
+	reply_to_id?: string | null;
+	/** The one given first comes first. */
+	reactions?: Reaction[];
+}
+
+export interface Reaction {
+	emoji: string;
+	count: number;
+	/** The first of them, at most 20. */
+	user_ids: string[];
 }
 
 /** A message that has its place in the history. */
@@ -134,6 +144,10 @@ export interface Frame {
 	mode?: string;
 	after_ms?: number;
 	message_id?: string;
+	user_id?: string;
+	seq?: number;
+	reactions?: Reaction[];
+	read_seq?: number;
 	code?: string;
 }
 

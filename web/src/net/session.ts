@@ -2,7 +2,8 @@
 //
 // Tabs share the cookie, so they take turns to refresh (a Web Lock); one that finds somebody else logged in says so.
 
-import { Backoff } from "../core/clock";
+import { systemClock } from "../core/clock";
+import { Keeper } from "../core/keeper";
 import { Failure, type User } from "../core/types";
 import { call } from "./call";
 
@@ -15,14 +16,15 @@ interface Grant {
 export type End = "logged_out" | "expired" | "other_person";
 
 const EARLY_MS = 120_000; // a hidden tab's timers are up to a minute late
+const MARGIN_MS = 5_000; // a request takes a while to arrive
 const LOCK = "stonechat.refresh";
 const HINT = "stonechat.session"; // says that there may be a cookie: a first visit need not ask
 
 export class Session {
 	private token = "";
-	private expiresAt = 0;
+	private goodUntil = 0;
 	private refreshing: Promise<void> | null = null;
-	private timer = 0;
+	private readonly keeper = new Keeper(() => this.refresh(), systemClock);
 	private over = false;
 	/** The session has ended; told once. */
 	onEnd: (why: End) => void = () => {};
@@ -73,7 +75,7 @@ export class Session {
 
 	/** A token that is good for a while yet. */
 	async accessToken(): Promise<string> {
-		if (Date.now() > this.expiresAt - 5_000) await this.refresh();
+		if (Date.now() > this.goodUntil) await this.refresh();
 		return this.token;
 	}
 
@@ -98,7 +100,7 @@ export class Session {
 	}
 
 	end(why: End): void {
-		clearTimeout(this.timer);
+		this.keeper.end();
 		if (this.over) return;
 		this.over = true;
 		if (why !== "other_person") hint(false);
@@ -125,20 +127,8 @@ export class Session {
 	private take(grant: Grant): void {
 		const lifeMs = grant.expires_in * 1000;
 		this.token = grant.access_token;
-		this.expiresAt = Date.now() + lifeMs;
-		clearTimeout(this.timer);
-		this.timer = window.setTimeout(() => void this.keepFresh(), Math.max(lifeMs / 2, lifeMs - EARLY_MS));
-	}
-
-	private async keepFresh(): Promise<void> {
-		const backoff = new Backoff(1_000);
-		while (!this.over) {
-			try {
-				return await this.refresh();
-			} catch {
-				await new Promise((resolve) => setTimeout(resolve, backoff.next()));
-			}
-		}
+		this.goodUntil = Date.now() + lifeMs - Math.min(MARGIN_MS, lifeMs / 4);
+		this.keeper.dueIn(Math.max(lifeMs / 2, lifeMs - EARLY_MS));
 	}
 }
 

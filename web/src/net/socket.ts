@@ -81,7 +81,7 @@ export class Socket {
 		const failure = await this.options.token().then(() => null, asFailure);
 		this.connecting = false;
 		if (this.ended) return;
-		if (failure) return this.lost(NO_CODE, failure.retryAfterMs);
+		if (failure) return this.withoutToken(failure);
 		const ws = this.dial();
 		this.ws = ws;
 		ws.onopen = () => void this.authenticate(ws);
@@ -127,7 +127,7 @@ export class Socket {
 	private async authenticate(ws: WebSocket): Promise<void> {
 		const token = await this.options.token().catch(asFailure);
 		if (this.ws !== ws) return;
-		if (token instanceof Failure) return this.lost(NO_CODE, token.retryAfterMs);
+		if (token instanceof Failure) return this.withoutToken(token);
 		// Hello is a frame like others, and after a refusal comes the close, whose code decides.
 		this.request("auth", { token, ...this.options.known() }).catch(() => {});
 	}
@@ -188,6 +188,13 @@ export class Socket {
 		return ws;
 	}
 
+	/** No token, no socket; one that is refused for good is not asked for again before the person says so. */
+	private withoutToken(failure: Failure): void {
+		if (failure.retryable) return void this.lost(NO_CODE, failure.retryAfterMs);
+		this.forget()?.close();
+		this.options.onState("stopped", failure.detail);
+	}
+
 	/** What a close code asks for. `leastMs`: how long a server that could not be reached asked to wait. */
 	private async lost(code: number, leastMs = 0): Promise<void> {
 		this.forget()?.close();
@@ -197,8 +204,10 @@ export class Socket {
 			return this.options.onState("stopped", STOPPED[code] ?? "The server closed the connection.");
 		}
 		this.options.onState("offline", "");
-		if (code === TOKEN_REFUSED) leastMs = await this.options.renew().then(() => 0, (error) => asFailure(error).retryAfterMs);
+		const failure = code === TOKEN_REFUSED ? await this.options.renew().then(() => null, asFailure) : null;
 		if (this.ended || this.ws) return;
+		if (failure && !failure.retryable) return this.withoutToken(failure);
+		leastMs = Math.max(leastMs, failure?.retryAfterMs ?? 0);
 		const waitMs = this.afterMs ?? Math.max(leastMs, this.backoff.next());
 		this.afterMs = null;
 		this.cancelRetry();

@@ -1,8 +1,9 @@
 // The requests of the core, by REST.
 
-import type { Address } from "../core/outbox";
+import type { Change } from "../core/changes";
+import type { Outgoing } from "../core/outbox";
 import type { Source } from "../core/ports";
-import type { Message, User } from "../core/types";
+import type { Membership, Message, StoredMessage, User } from "../core/types";
 import type { Session } from "./session";
 
 const PAGE = 50;
@@ -19,15 +20,34 @@ export function restSource(session: Session): Source {
 		conversations: (cursor) => get("/conversations", { limit: LIST_PAGE, cursor }),
 		conversation: (id) => get(`/conversations/${id}`),
 		messages: (id, beforeSeq) => get(`/conversations/${id}/messages`, { limit: PAGE, before_seq: beforeSeq }),
+		message: (id, messageId) => get(`/conversations/${id}/messages/${messageId}`),
 		changes: (id, afterRev) => get(`/conversations/${id}/changes`, { after_rev: afterRev }),
 	};
 }
 
 /** Sends one message by REST: the way while no socket is open. */
-export function sendByRest(session: Session, to: Address, id: string, content: string): Promise<Message> {
+export function sendByRest(session: Session, { to, id, content, replyToId }: Outgoing): Promise<Message> {
+	const draft = { id, content, ...(replyToId ? { reply_to_id: replyToId } : {}) };
 	return to.conversation_id
-		? session.call("POST", `/conversations/${to.conversation_id}/messages`, { id, content })
-		: session.call("POST", "/messages", { recipient_id: to.recipient_id, id, content });
+		? session.call("POST", `/conversations/${to.conversation_id}/messages`, draft)
+		: session.call("POST", "/messages", { recipient_id: to.recipient_id, ...draft });
+}
+
+/** Changes one message by REST. */
+export function changeByRest(session: Session, conversationId: string, messageId: string, change: Change): Promise<StoredMessage> {
+	const path = `/conversations/${conversationId}/messages/${messageId}`;
+	switch (change.action) {
+		case "edit":
+			return session.call("PATCH", path, { content: change.content });
+		case "delete":
+			return session.call("DELETE", path);
+		default:
+			return session.call(change.action === "react" ? "PUT" : "DELETE", `${path}/reactions/${encodeURIComponent(change.emoji)}`);
+	}
+}
+
+export function markReadByRest(session: Session, conversationId: string, seq: number): Promise<Membership> {
+	return session.call("PUT", `/conversations/${conversationId}/read`, { seq });
 }
 
 export async function findUsers(session: Session, query: string): Promise<User[]> {

@@ -1,11 +1,15 @@
 // Puts messages and what is on its way into the order and the groups they are shown in.
 
+import type { PendingChange } from "../core/changes";
+import { withChanges } from "../core/changes";
 import type { Outgoing } from "../core/outbox";
-import type { StoredMessage } from "../core/types";
+import type { Reaction, StoredMessage } from "../core/types";
 import { dayKey, dayOf } from "./time";
 
 export interface Shown {
 	id: string;
+	/** The row below what is pending; null while the message itself is on its way. */
+	row: StoredMessage | null;
 	senderId: string;
 	mine: boolean;
 	/** null: deleted. */
@@ -13,8 +17,15 @@ export interface Shown {
 	timestamp: string;
 	edited: boolean;
 	state: "pending" | "sent" | "failed";
+	/** A change of it: on its way or refused; its id is the change's. */
+	change: "" | "pending" | "failed";
+	changeId: string;
 	reason: string;
 	seq: number | null;
+	reactions: Reaction[];
+	replyToId: string | null;
+	/** The message it answers, when that is held. */
+	quoted: StoredMessage | null;
 	/** The day's name, when it begins with this message. */
 	day: string;
 	/** First and last of a group: one sender, without a long pause. */
@@ -23,11 +34,24 @@ export interface Shown {
 }
 
 const PAUSE_MS = 5 * 60_000;
+const NO_REACTIONS: Reaction[] = [];
 
-export function arrange(messages: StoredMessage[], outgoing: Outgoing[], me: string): Shown[] {
-	const shown = [...messages.map((message) => ofMessage(message, me)), ...outgoing.map((entry) => ofOutgoing(entry, me))];
+export interface Material {
+	messages: StoredMessage[];
+	outgoing: Outgoing[];
+	changes: PendingChange[];
+	me: string;
+	find(id: string): StoredMessage | undefined;
+}
+
+export function arrange(material: Material): Shown[] {
+	const { messages, outgoing, me } = material;
+	const changes = new Map<string, PendingChange[]>();
+	for (const change of material.changes) changes.set(change.messageId, [...(changes.get(change.messageId) ?? []), change]);
+	const shown = [...messages.map((row) => ofMessage(row, changes.get(row.id) ?? [], me)), ...outgoing.map((entry) => ofOutgoing(entry, me))];
 	let before: Shown | undefined;
 	for (const item of shown) {
+		if (item.replyToId) item.quoted = material.find(item.replyToId) ?? null;
 		if (!before || dayKey(before.timestamp) !== dayKey(item.timestamp)) item.day = dayOf(item.timestamp);
 		item.first = !before || item.day !== "" || !together(before, item);
 		if (before) before.last = item.first;
@@ -45,17 +69,25 @@ function together(a: Shown, b: Shown): boolean {
 	return a.senderId === b.senderId && Date.parse(b.timestamp) - Date.parse(a.timestamp) < PAUSE_MS;
 }
 
-function ofMessage(message: StoredMessage, me: string): Shown {
+function ofMessage(row: StoredMessage, changes: PendingChange[], me: string): Shown {
+	const message = withChanges(row, changes, me);
+	const failed = changes.find((change) => change.state === "failed");
 	return {
-		id: message.id,
-		senderId: message.sender_id,
-		mine: message.sender_id === me,
+		id: row.id,
+		row,
+		senderId: row.sender_id,
+		mine: row.sender_id === me,
 		text: message.deleted ? null : message.content,
-		timestamp: message.timestamp,
-		edited: !!message.edited_at,
+		timestamp: row.timestamp,
+		edited: !!message.edited_at && !message.deleted,
 		state: "sent",
-		reason: "",
-		seq: message.seq,
+		change: failed ? "failed" : message === row ? "" : "pending",
+		changeId: failed?.id ?? "",
+		reason: failed?.reason ?? "",
+		seq: row.seq,
+		reactions: message.reactions?.length ? message.reactions : NO_REACTIONS,
+		replyToId: message.deleted ? null : (row.reply_to_id ?? null),
+		quoted: null,
 		day: "",
 		first: true,
 		last: true,
@@ -65,14 +97,20 @@ function ofMessage(message: StoredMessage, me: string): Shown {
 function ofOutgoing(entry: Outgoing, me: string): Shown {
 	return {
 		id: entry.id,
+		row: null,
 		senderId: me,
 		mine: true,
 		text: entry.content,
 		timestamp: entry.writtenAt,
 		edited: false,
 		state: entry.state,
+		change: "",
+		changeId: "",
 		reason: entry.reason,
 		seq: null,
+		reactions: NO_REACTIONS,
+		replyToId: entry.replyToId,
+		quoted: null,
 		day: "",
 		first: true,
 		last: true,

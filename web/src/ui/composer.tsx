@@ -1,9 +1,10 @@
-// Where a message is written. Enter sends, Shift+Enter makes a new line; a draft stays with its conversation.
+// Where a message is written, answered or edited. Enter sends, Shift+Enter makes a new line, Escape leaves an answer or an
+// edit, the up arrow in an empty field edits one's last message. A draft stays with its conversation.
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import type { Chat } from "../chat";
-import { SendIcon } from "./icons";
+import { type Chat, type Intent, nameOf } from "../chat";
+import { CloseIcon, SendIcon } from "./icons";
 
 const CODE_POINTS_MAX = 4000;
 const BYTES_MAX = 16 * 1024;
@@ -13,13 +14,23 @@ export function Composer(props: { chat: Chat; lane: string; title: string }) {
 	const { chat, lane } = props;
 	const text = useSignal(chat.drafts.get(lane) ?? "");
 	const field = useRef<HTMLTextAreaElement>(null);
+	const intent = chat.intent.value?.lane === lane ? chat.intent.value : null;
+	const editing = intent?.kind === "edit" ? intent.message : null;
 	const content = clean(text.value);
 	const length = [...content].length;
 	const tooLong = length > CODE_POINTS_MAX || new TextEncoder().encode(content).length > BYTES_MAX;
 
 	useEffect(() => {
 		if (matchMedia("(hover: hover)").matches) field.current?.focus();
+		return () => {
+			if (chat.intent.value?.lane === lane) chat.intent.value = null;
+		};
 	}, []);
+
+	useLayoutEffect(() => {
+		text.value = editing ? (editing.content ?? "") : (chat.drafts.get(lane) ?? "");
+		if (intent) field.current?.focus();
+	}, [intent]);
 
 	useLayoutEffect(() => {
 		const area = field.current!;
@@ -29,15 +40,32 @@ export function Composer(props: { chat: Chat; lane: string; title: string }) {
 
 	const write = (next: string) => {
 		text.value = next;
-		chat.drafts.set(lane, next);
+		if (!editing) chat.drafts.set(lane, next);
+	};
+	const leave = () => {
+		chat.intent.value = null;
+		field.current?.focus();
 	};
 
 	const send = () => {
 		const to = chat.address();
 		if (!to || !content || tooLong) return;
-		chat.outbox.add(to, content);
-		write("");
-		field.current?.focus();
+		if (editing) {
+			if (content !== editing.content) chat.change(editing, { action: "edit", content });
+		} else {
+			chat.outbox.add(to, content, intent?.message.id);
+			write("");
+		}
+		leave();
+	};
+
+	const onKeyDown = (event: KeyboardEvent) => {
+		if (event.isComposing) return;
+		if (event.key === "Enter" && !event.shiftKey) send();
+		else if (event.key === "Escape" && intent) leave();
+		else if (event.key === "ArrowUp" && !text.value && !intent) editLast(chat, lane);
+		else return;
+		event.preventDefault();
 	};
 
 	return (
@@ -48,23 +76,27 @@ export function Composer(props: { chat: Chat; lane: string; title: string }) {
 				send();
 			}}
 		>
+			{intent && <IntentBar chat={chat} intent={intent} onLeave={leave} />}
 			<textarea
 				ref={field}
 				rows={1}
 				placeholder="Write a message"
-				aria-label={`Message to ${props.title}`}
+				aria-label={editing ? "The message, edited" : `Message to ${props.title}`}
 				aria-describedby="composer-note"
 				aria-invalid={tooLong || undefined}
 				data-testid="composer-input"
 				value={text.value}
 				onInput={(event) => write(event.currentTarget.value)}
-				onKeyDown={(event) => {
-					if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-					event.preventDefault();
-					send();
-				}}
+				onKeyDown={onKeyDown}
 			/>
-			<button class="send" type="submit" aria-label="Send" title="Send (Enter)" data-testid="composer-send" disabled={!content || tooLong}>
+			<button
+				class="send"
+				type="submit"
+				aria-label={editing ? "Save" : "Send"}
+				title={editing ? "Save (Enter)" : "Send (Enter)"}
+				data-testid="composer-send"
+				disabled={!content || tooLong}
+			>
 				<SendIcon />
 			</button>
 			<p id="composer-note" class={tooLong ? "composer-note wrong" : "composer-note"} role="status">
@@ -72,6 +104,30 @@ export function Composer(props: { chat: Chat; lane: string; title: string }) {
 			</p>
 		</form>
 	);
+}
+
+/** Says what is answered or edited. */
+function IntentBar({ chat, intent, onLeave }: { chat: Chat; intent: Intent; onLeave(): void }) {
+	const { message } = intent;
+	const sender = chat.replica.streams.get(message.conversation_id)?.members.get(message.sender_id);
+	const who = message.sender_id === chat.session.user.id ? "yourself" : sender ? nameOf(sender) : "a message";
+	return (
+		<div class="intent" role="status" data-testid="composer-intent">
+			<strong>{intent.kind === "edit" ? "Edit message" : `Reply to ${who}`}</strong>
+			<span dir="auto">{message.content}</span>
+			<button class="icon-button" type="button" aria-label={intent.kind === "edit" ? "Leave it as it was" : "Don't reply"} onClick={onLeave}>
+				<CloseIcon />
+			</button>
+		</div>
+	);
+}
+
+function editLast(chat: Chat, lane: string): void {
+	const message = chat.current.value
+		?.messages()
+		.filter((row) => row.sender_id === chat.session.user.id && !row.deleted)
+		.at(-1);
+	if (message) chat.edit(lane, message);
 }
 
 /** What the server takes: no control characters but new line and tab, nothing blank at the ends. */

@@ -2,26 +2,37 @@
 // markup. An entry is drawn again only when it looks different, so a long conversation stays quick.
 
 import { Component } from "preact";
-import { nameOf } from "../chat";
-import type { Outbox } from "../core/outbox";
+import { type Chat, nameOf } from "../chat";
 import type { Member } from "../core/types";
+import { Actions, type Opened, Unfolded } from "./actions";
 import { type Shown, same } from "./arrange";
 import { Avatar } from "./avatar";
+import { Reactions } from "./reactions";
 import { fullTimeOf, timeOf } from "./time";
 
 interface EntryProps {
+	chat: Chat;
+	lane: string;
 	item: Shown;
 	sender: Member | undefined;
+	/** The sender of the message it answers. */
+	quotedSender: Member | undefined;
 	group: boolean;
-	outbox: Outbox;
+	opened: Opened;
+	onOpen(opened: Opened): void;
+	onQuote(seq: number): void;
 }
 
 export class Entry extends Component<EntryProps> {
 	override shouldComponentUpdate(next: EntryProps): boolean {
-		return next.sender !== this.props.sender || next.group !== this.props.group || !same(next.item, this.props.item);
+		const now = this.props;
+		const other = next.sender !== now.sender || next.quotedSender !== now.quotedSender || next.group !== now.group;
+		return other || next.opened !== now.opened || !same(next.item, now.item);
 	}
 
-	override render({ item, sender, group, outbox }: EntryProps) {
+	override render(props: EntryProps) {
+		const { chat, item, sender, group } = props;
+		const who = item.mine ? "You" : sender ? nameOf(sender) : "Somebody";
 		return (
 			<>
 				{item.day && (
@@ -29,54 +40,91 @@ export class Entry extends Component<EntryProps> {
 						<span>{item.day}</span>
 					</h2>
 				)}
-				<div class={`entry${item.mine ? " mine" : ""}${item.first ? " first" : ""}${item.last ? " last" : ""}`} data-id={item.id}>
+				<div
+					class={`entry${item.mine ? " mine" : ""}${item.first ? " first" : ""}${item.last ? " last" : ""}`}
+					data-id={item.id}
+					data-testid="entry"
+					tabIndex={-1}
+					role="article"
+					aria-label={`${who}, ${timeOf(item.timestamp)}`}
+				>
 					{group && !item.mine && item.first && sender && (
 						<p class="sender">
 							<Avatar id={sender.user_id} name={nameOf(sender)} /> {nameOf(sender)}
 						</p>
 					)}
-					{item.first && <span class="unseen">{item.mine ? "You: " : sender && `${nameOf(sender)}: `}</span>}
-					<div
-						class={item.text === null ? "bubble deleted" : "bubble"}
-						title={fullTimeOf(item.timestamp)}
-						data-testid="message"
-						data-state={item.state}
-						data-seq={item.seq ?? undefined}
-					>
-						<span class="bubble-text" dir="auto">
-							{item.text ?? "Message deleted"}
-						</span>
+					{item.first && <span class="unseen">{`${who}: `}</span>}
+					<div class="bubble-frame">
+						<div
+							class={item.text === null ? "bubble deleted" : "bubble"}
+							title={fullTimeOf(item.timestamp)}
+							data-testid="message"
+							data-state={item.state}
+							data-change={item.change || undefined}
+							data-seq={item.seq ?? undefined}
+						>
+							{item.replyToId && <Quote {...props} />}
+							<span class="bubble-text" dir="auto">
+								{item.text ?? "Message deleted"}
+							</span>
+						</div>
+						{item.row && item.text !== null && <Actions {...props} row={item.row} />}
 					</div>
-					{item.state === "failed" ? <Failed item={item} outbox={outbox} /> : <Stamp item={item} />}
+					{item.row && <Reactions chat={chat} row={item.row} reactions={item.reactions} />}
+					{item.row && props.opened && item.text !== null && <Unfolded {...props} row={item.row} />}
+					<Note chat={chat} item={item} />
 				</div>
 			</>
 		);
 	}
 }
 
-function Failed(props: { item: Shown; outbox: Outbox }) {
-	const { item, outbox } = props;
+/** What the message answers; pressing it goes there. */
+function Quote(props: { chat: Chat; item: Shown; quotedSender: Member | undefined; onQuote(seq: number): void }) {
+	const { chat, quotedSender } = props;
+	const { quoted } = props.item;
+	const who = quoted?.sender_id === chat.session.user.id ? "You" : quotedSender ? nameOf(quotedSender) : "";
 	return (
-		<p class="failed" role="alert">
-			Not sent. {item.reason}{" "}
-			<button class="link" type="button" onClick={() => outbox.retry(item.id)}>
-				Try again
-			</button>{" "}
-			<button class="link" type="button" onClick={() => outbox.remove(item.id)}>
-				Discard
-			</button>
-		</p>
+		<button
+			class="quote"
+			type="button"
+			data-testid="quote"
+			aria-label={`In reply to ${who || "a message"}: ${quoted?.content ?? ""}`}
+			disabled={!quoted}
+			onClick={() => quoted && props.onQuote(quoted.seq)}
+		>
+			<strong>{who}</strong>
+			<span dir="auto">{quoted ? (quoted.content ?? "Message deleted") : "An earlier message"}</span>
+		</button>
 	);
 }
 
-function Stamp(props: { item: Shown }) {
-	const { item } = props;
+/** What is to be said below a message: refused, on its way, or when it was said. */
+function Note({ chat, item }: { chat: Chat; item: Shown }) {
+	if (item.state === "failed") return <Failed what="Not sent." reason={item.reason} queue={chat.outbox} id={item.id} />;
+	if (item.change === "failed") return <Failed what="Not changed." reason={item.reason} queue={chat.changes} id={item.changeId} />;
 	if (item.state === "pending") return <p class="stamp">Sending…</p>;
+	if (item.change === "pending") return <p class="stamp">Saving…</p>;
 	if (!item.last && !item.edited) return null;
 	return (
 		<p class="stamp">
 			{item.last && <time dateTime={item.timestamp}>{timeOf(item.timestamp)}</time>}
-			{item.edited && " edited"}
+			{item.edited && <span data-testid="edited"> edited</span>}
+		</p>
+	);
+}
+
+function Failed(props: { what: string; reason: string; id: string; queue: { retry(id: string): void; remove(id: string): void } }) {
+	const { queue, id } = props;
+	return (
+		<p class="failed" role="alert" data-testid="failed">
+			{props.what} {props.reason}{" "}
+			<button class="link" type="button" onClick={() => queue.retry(id)}>
+				Try again
+			</button>{" "}
+			<button class="link" type="button" onClick={() => queue.remove(id)}>
+				Discard
+			</button>
 		</p>
 	);
 }

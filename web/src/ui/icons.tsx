@@ -41,6 +41,37 @@ export const LeaveIcon = () => (
 	</Icon>
 );
 
+export const CloseIcon = () => (
+	<Icon>
+		<path d="m6.5 6.5 11 11m0-11-11 11" />
+	</Icon>
+);
+
+export const SmileIcon = () => (
+	<Icon>
+		<circle cx="12" cy="12" r="8.5" />
+		<path d="M8.5 14c1.6 2.4 5.4 2.4 7 0M9 9.5v.5M15 9.5v.5" />
+	</Icon>
+);
+
+export const ReplyIcon = () => (
+	<Icon>
+		<path d="m9.5 6-5 5 5 5M5 11h8.5a6 6 0 0 1 6 6v1" />
+	</Icon>
+);
+
+export const EditIcon = () => (
+	<Icon>
+		<path d="m5 15.5 10.5-10.5 3.5 3.5L8.5 19H5Z" />
+	</Icon>
+);
+
+export const TrashIcon = () => (
+	<Icon>
+		<path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7" />
+	</Icon>
+);
+
 /** The bird the server is named after: black head, white collar, rust breast, on its stone. */
 export const Logo = () => (
 	<svg class="logo" viewBox="0 0 64 64" aria-hidden="true" focusable="false">

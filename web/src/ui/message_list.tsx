@@ -7,6 +7,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Chat } from "../chat";
 import type { ConversationStream } from "../core/stream";
 import { Failure } from "../core/types";
+import type { Opened } from "./actions";
 import { arrange } from "./arrange";
 import { Entry } from "./entry";
 import { DownIcon } from "./icons";
@@ -18,7 +19,14 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 	const { chat, stream, lane } = props;
 	chat.version.value;
 	const me = chat.session.user.id;
-	const items = arrange(stream?.messages() ?? [], chat.outgoing(lane), me);
+	const items = arrange({
+		messages: stream?.messages() ?? [],
+		outgoing: chat.outgoing(lane),
+		changes: chat.changes.entries,
+		me,
+		find: (id) => stream?.find(id),
+	});
+	const opened = useSignal<{ id: string; what: Opened }>({ id: "", what: "" });
 	const box = useRef<HTMLDivElement>(null);
 	const loading = useSignal<"no" | "yes" | "failed">("no");
 	const atEnd = useSignal(true);
@@ -60,6 +68,9 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 
 	useEffect(() => {
 		if (stream && atEnd.value) chat.markRead(stream);
+		for (const item of items) {
+			if (stream && item.replyToId && !item.quoted) chat.readQuoted(stream.id, item.replyToId);
+		}
 		loadWhenNear();
 	});
 
@@ -78,6 +89,19 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 		anchor.current = firstInView(view);
 		loadWhenNear();
 	};
+	/** Goes to a message, reading the older pages up to it. */
+	const goTo = async (seq: number) => {
+		while (stream && stream.low !== null && stream.low > seq && stream.hasMoreBefore) {
+			if (await chat.replica.older(stream.id).then(() => false, () => true)) return;
+		}
+		atEnd.value = false;
+		chat.version.value++;
+		requestAnimationFrame(() => {
+			const entry = box.current?.querySelector(`[data-seq="${seq}"]`)?.closest<HTMLElement>(".entry");
+			entry?.scrollIntoView({ block: "center" });
+			entry?.focus();
+		});
+	};
 	const toEnd = () => {
 		atEnd.value = true;
 		box.current!.scrollTop = box.current!.scrollHeight;
@@ -94,15 +118,21 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 				tabIndex={0}
 				data-testid="message-list"
 				onScroll={onScroll}
+				onKeyDown={(event) => walk(event, box.current!)}
 			>
 				<Start chat={chat} stream={stream} title={props.title} empty={!items.length} hasMore={hasMore} loading={loading.value} onLoad={load} />
 				{items.map((item) => (
 					<Entry
 						key={item.id}
+						chat={chat}
+						lane={lane}
 						item={item}
 						sender={stream?.members.get(item.senderId)}
+						quotedSender={item.quoted ? stream?.members.get(item.quoted.sender_id) : undefined}
 						group={stream?.conversation?.kind === "group"}
-						outbox={chat.outbox}
+						opened={opened.value.id === item.id ? opened.value.what : ""}
+						onOpen={(what) => (opened.value = { id: item.id, what })}
+						onQuote={(seq) => void goTo(seq)}
 					/>
 				))}
 			</div>
@@ -114,6 +144,18 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 			)}
 		</div>
 	);
+}
+
+/** The arrow keys walk from message to message; Tab leads on to what can be done with one, Escape to the field. */
+function walk(event: KeyboardEvent, view: HTMLElement): void {
+	if (event.key === "Escape") return view.closest("main")?.querySelector("textarea")?.focus();
+	if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
+	const entries = [...view.querySelectorAll<HTMLElement>(".entry")];
+	const at = entries.indexOf((document.activeElement as HTMLElement).closest<HTMLElement>(".entry")!);
+	const next = at < 0 ? entries[entries.length - 1] : entries[at + (event.key === "ArrowDown" ? 1 : -1)];
+	if (!next) return;
+	event.preventDefault();
+	next.focus();
 }
 
 interface Anchor {

@@ -1,0 +1,103 @@
+// Work on its way to the server, in lanes: within one it goes in order, one at a time, until there is an answer.
+//
+// A failure that is retryable is tried again until there is an answer, and so is an answer that can't be understood: what
+// is sent here may be sent twice. Any other failure stops that entry, and the person decides. Held in memory.
+
+import { Backoff, type Clock, Waits } from "./clock";
+import { asFailure } from "./types";
+
+export interface Queued {
+	readonly id: string;
+	readonly lane: string;
+	state: "pending" | "failed";
+	/** Why it failed, for the person. */
+	reason: string;
+	/** The log has taken it; the conversation will show it, or a rejection will say why not. */
+	accepted: boolean;
+}
+
+export class Queue<Entry extends Queued> {
+	entries: Entry[] = [];
+	private readonly running = new Set<string>();
+	private readonly waits: Waits;
+	private ended = false;
+
+	/** `send` answers false when the entry was accepted but isn't done. */
+	constructor(
+		private readonly send: (entry: Entry) => Promise<boolean>,
+		protected readonly clock: Clock,
+		protected readonly changed: () => void,
+	) {
+		this.waits = new Waits(clock);
+	}
+
+	/** Tries what has failed again, as it was. */
+	retry(id: string): void {
+		const entry = this.entries.find((one) => one.id === id);
+		if (entry?.state !== "failed") return;
+		entry.state = "pending";
+		entry.accepted = false;
+		this.changed();
+		void this.run(entry.lane);
+	}
+
+	remove(id: string): void {
+		if (!this.entries.some((entry) => entry.id === id)) return;
+		this.entries = this.entries.filter((entry) => entry.id !== id);
+		this.changed();
+	}
+
+	wake(): void {
+		this.waits.wake();
+	}
+
+	end(): void {
+		this.ended = true;
+		this.waits.wake();
+	}
+
+	protected enqueue(entry: Entry): void {
+		this.entries = [...this.entries, entry];
+		this.changed();
+		void this.run(entry.lane);
+	}
+
+	protected fail(entry: Entry, reason: string): void {
+		entry.state = "failed";
+		entry.reason = reason;
+		this.changed();
+	}
+
+	private next(lane: string): Entry | undefined {
+		return this.entries.find((entry) => entry.lane === lane && entry.state === "pending" && !entry.accepted);
+	}
+
+	private async run(lane: string): Promise<void> {
+		if (this.running.has(lane)) return;
+		this.running.add(lane);
+		const backoff = new Backoff();
+		try {
+			for (let entry = this.next(lane); entry && !this.ended; entry = this.next(lane)) {
+				const waitMs = await this.attempt(entry);
+				if (waitMs === null) backoff.reset();
+				else await this.waits.rest(Math.max(waitMs, backoff.next()));
+			}
+		} finally {
+			this.running.delete(lane);
+		}
+	}
+
+	/** null when there is nothing more to do for it, else the least time to wait before the next try. */
+	private async attempt(entry: Entry): Promise<number | null> {
+		try {
+			if (await this.send(entry)) this.remove(entry.id);
+			else entry.accepted = true;
+			return null;
+		} catch (error) {
+			const failure = asFailure(error);
+			if (failure.retryable) return failure.retryAfterMs;
+			this.fail(entry, failure.detail);
+			return null;
+		}
+	}
+}
