@@ -55,14 +55,6 @@ bool batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 enum status batch_refuse(struct write_op *op, enum status status, const char *code, const char *field,
 			 const char *detail);
 
-/* The same with what a store answered. */
-enum status batch_refuse_with(struct write_op *op, const struct fault *fault);
-
-/* The first question of every change of a message, in the transaction itself: a log-in that has ended writes nothing more.
- * Refuses the operation (op->status is not OK any more); session_id "": not asked. */
-MUST_USE enum status batch_check_session(struct batch *batch, struct write_op *op, const char *session_id,
-					 const char *user_id);
-
 /* The same with a store's refusal. */
 enum status batch_refuse_with(struct write_op *op, const struct fault *fault);
 
@@ -86,9 +78,6 @@ MUST_USE enum status send_message_run(struct batch *batch, struct write_op **ops
 MUST_USE enum status send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids);
 
 /* Runs one WRITE_CHANGE_MESSAGE (change_message.c). */
-MUST_USE enum status change_message_run(struct batch *batch, struct write_op *op);
-
-/* Runs one WRITE_CHANGE_MESSAGE operation (change_message.c). */
 MUST_USE enum status change_message_run(struct batch *batch, struct write_op *op);
 
 /* Runs one WRITE_ENSURE_DIRECT operation (direct.c). */

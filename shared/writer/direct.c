@@ -57,11 +57,10 @@ direct_run(struct batch *batch, struct write_op *op)
 	return direct_announce(batch, op->conversation_id, write->user_id);
 }
 
-/* One that is made is a change of both people's streams. */
 enum status
 direct_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids)
 {
-	const struct write_direct *write = (struct write_direct *)op;
+	const struct write_direct *write = (const struct write_direct *)op;
 
 	(void)batch;
 	ret_user_ids[0] = write->user_id;

@@ -40,6 +40,6 @@ enum status
 mark_read_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id)
 {
 	(void)batch;
-	*ret_user_id = ((struct write_mark_read *)op)->user_id;
+	*ret_user_id = ((const struct write_mark_read *)op)->user_id;
 	return OK;
 }

@@ -300,16 +300,15 @@ send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 	return OK;
 }
 
-/* A direct conversation that is made by its first message advances both people's streams. */
 enum status
 send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids)
 {
 	const struct message_draft *draft = &to_send(op)->draft;
 
 	(void)batch;
-	if (draft->recipient_id[0]) {
-		ret_user_ids[0] = draft->sender_id;
-		ret_user_ids[1] = draft->recipient_id;
-	}
+	if (!draft->recipient_id[0])
+		return OK;
+	ret_user_ids[0] = draft->sender_id;
+	ret_user_ids[1] = draft->recipient_id;
 	return OK;
 }

@@ -67,6 +67,7 @@ events_survive_the_bus(void **state)
 					    .last_rev = 2,
 					    .member_rev = 1,
 					    .member_user_rev = 7};
+	struct membership membership = {.conversation_id = TALK, .user_rev = 9, .member_rev = 1, .read_seq = 4};
 	struct arena arena = {0};
 	struct event event;
 
@@ -86,6 +87,12 @@ events_survive_the_bus(void **state)
 	assert_string_equal(event.channel, "u:" ADA);
 	assert_round_trip(&arena, &event, "epoch.1 7 conversation.created - " TALK " 1\n");
 	assert_json_has(&event, "me", 7);
+
+	event_read_updated(&arena, ADA, 9, &membership, &event);
+	assert_string_equal(event.channel, "u:" ADA);
+	assert_round_trip(&arena, &event, "epoch.1 9 read.updated - " TALK " 1\n");
+	assert_json_has(&event, "me", 9);
+	assert_json_has(&event, "seq", 4);
 
 	event_session_revoked(&arena, ADA, 8, WORD, &event);
 	assert_round_trip(&arena, &event, "epoch.1 8 session.revoked " WORD " - 0\n");

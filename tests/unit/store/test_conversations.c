@@ -336,6 +336,39 @@ counters_advance_together(void **state)
 	db_rollback(test->db);
 }
 
+static void
+a_membership_carries_its_read_cursor(void **state)
+{
+	struct test_database *test = *state;
+	struct people people = make_people(test);
+	struct membership membership;
+	struct fault fault = {0};
+	int64_t last_seq;
+	char id[ID_SIZE];
+
+	chat_make_direct(test, people.anna, people.bert, CHAT_NOW_MS, id);
+	chat_send(test, id, people.anna, CHAT_NOW_MS, 3);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, conversations_set_read(test->db, id, people.bert, 2, 9));
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, conversations_own_membership(test->db, id, people.bert, &membership, &last_seq, &fault));
+	assert_string_equal(membership.conversation_id, id);
+	assert_int_equal(membership.read_seq, 2);
+	assert_int_equal(membership.user_rev, 9);
+	assert_int_equal(membership.member_rev, 1);
+	assert_int_equal(membership.head, 4);
+	assert_false(membership.left);
+	assert_int_equal(last_seq, 3);
+	assert_int_equal(unread(test, id, people.bert), 1);
+
+	check_ok(test, conversations_own_membership(test->db, id, people.anna, &membership, &last_seq, &fault));
+	assert_int_equal(membership.read_seq, 0); /* nobody else's moved */
+	chat_change(test, "UPDATE members SET left_at = 1 WHERE user_id = $1", people.anna, NULL);
+	check_status(conversations_own_membership(test->db, id, people.anna, &membership, &last_seq, &fault),
+		     ERR_NOT_FOUND);
+	assert_string_equal(fault.code, "conversation_not_found");
+}
+
 int
 main(void)
 {
@@ -351,6 +384,7 @@ main(void)
 		WITH_DATABASE(what_changed_since_a_position),
 		WITH_DATABASE(heads_by_channel),
 		WITH_DATABASE(counters_advance_together),
+		WITH_DATABASE(a_membership_carries_its_read_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

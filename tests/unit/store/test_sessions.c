@@ -146,6 +146,74 @@ a_family_is_unique(void **state)
 	db_rollback(test->db);
 }
 
+/* The ids of a page after a position, which moves to its end. */
+static size_t
+list_page(struct test_database *test, const char *user_id, int64_t *before_ms, char before_id[ID_SIZE], bool *ret_more)
+{
+	struct login_session *sessions;
+	size_t n;
+
+	check_ok(test, sessions_list(test->db, &test->arena, user_id, CHAT_NOW_MS, *before_ms, before_id, 2, &sessions,
+				     &n, ret_more));
+	for (size_t i = 0; i < n; i++) {
+		bool later = sessions[i].last_used_at_ms == *before_ms && strcmp(sessions[i].id, before_id) < 0;
+
+		assert_true(sessions[i].last_used_at_ms < *before_ms || later);
+		assert_string_equal(sessions[i].user_agent, "curl");
+		assert_int_equal(sessions[i].expires_at_ms, CHAT_NOW_MS + 1000);
+		*before_ms = sessions[i].last_used_at_ms;
+		memcpy(before_id, sessions[i].id, ID_SIZE);
+	}
+	return n;
+}
+
+static void
+the_one_used_last_comes_first(void **state)
+{
+	static const char *const hashes[] = {"a", "b", "c", "d", "e"};
+	struct test_database *test = *state;
+	char anna[ID_SIZE], bert[ID_SIZE], before_id[ID_SIZE] = "";
+	int64_t before_ms = INT64_MAX;
+	size_t n = 0;
+	bool more = true;
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "bert", bert);
+	make_session(test, bert, "bert's");
+	for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++)
+		make_session(test, anna, hashes[i]);
+	test_database_run(test, "UPDATE sessions SET last_used_at = last_used_at + 5 WHERE refresh_hash IN ('b', 'c');"
+				"UPDATE sessions SET revoked_at = 1 WHERE refresh_hash = 'd'");
+	while (more)
+		n += list_page(test, anna, &before_ms, before_id, &more);
+	assert_int_equal(n, 4);
+	test_database_run(test, "UPDATE sessions SET expires_at = 1760000000 WHERE refresh_hash <> 'a'");
+	before_ms = INT64_MAX;
+	before_id[0] = '\0';
+	assert_int_equal(list_page(test, anna, &before_ms, before_id, &more), 1);
+	assert_false(more);
+}
+
+static void
+an_ended_session_still_belongs_to_its_person(void **state)
+{
+	struct test_database *test = *state;
+	struct login_session session;
+	char anna[ID_SIZE], bert[ID_SIZE];
+	bool belongs;
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "bert", bert);
+	session = make_session(test, anna, "one");
+	test_database_run(test, "UPDATE sessions SET revoked_at = 1");
+	check_ok(test, sessions_belongs(test->db, session.id, anna, &belongs));
+	assert_true(belongs);
+	check_ok(test, sessions_belongs(test->db, session.id, bert, &belongs));
+	assert_false(belongs);
+	check_ok(test, sessions_belongs(test->db, bert, bert, &belongs));
+	assert_false(belongs);
+}
+
 int
 main(void)
 {
@@ -155,6 +223,8 @@ main(void)
 		WITH_DATABASE(a_session_is_found_by_the_family_of_its_tokens),
 		WITH_DATABASE(revoking_happens_once),
 		WITH_DATABASE(a_family_is_unique),
+		WITH_DATABASE(the_one_used_last_comes_first),
+		WITH_DATABASE(an_ended_session_still_belongs_to_its_person),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

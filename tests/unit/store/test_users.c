@@ -146,6 +146,29 @@ the_stream_advances_by_one(void **state)
 	db_rollback(test->db);
 }
 
+static void
+the_password_of_an_active_person(void **state)
+{
+	static const char *const ends[] = {"UPDATE users SET disabled_at = 1", "UPDATE users SET deleted_at = 1"};
+	struct test_database *test = *state;
+	const char *hash;
+	char id[ID_SIZE];
+
+	chat_make_user(test, "anna", id);
+	check_ok(test, users_password_hash(test->db, &test->arena, id, &hash));
+	assert_string_equal(hash, "hash");
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, users_set_password(test->db, id, "other"));
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, users_password_hash(test->db, &test->arena, id, &hash));
+	assert_string_equal(hash, "other");
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		test_database_run(test, ends[i]);
+		check_status(users_password_hash(test->db, &test->arena, id, &hash), ERR_NOT_FOUND);
+		test_database_run(test, "UPDATE users SET disabled_at = NULL, deleted_at = NULL");
+	}
+}
+
 int
 main(void)
 {
@@ -156,6 +179,7 @@ main(void)
 		WITH_DATABASE(a_deleted_one_is_not_found),
 		WITH_DATABASE(finds_by_prefix),
 		WITH_DATABASE(the_stream_advances_by_one),
+		WITH_DATABASE(the_password_of_an_active_person),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,19 @@ notes_to_oneself_have_one_member(void **state)
 }
 
 static void
+what_is_there_is_found_whatever_became_of_the_other(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_direct write;
+
+	assert_true(ensure(fixture, fixture->ada, fixture->bob).created);
+	test_database_run(fixture->test, "UPDATE users SET disabled_at = 1 WHERE username = 'bob'");
+	write = ensure(fixture, fixture->ada, fixture->bob);
+	assert_int_equal(write.op.status, OK);
+	assert_false(write.created);
+}
+
+static void
 nobody_is_nobody(void **state)
 {
 	static const char *const ends[] = {
@@ -142,6 +155,7 @@ main(void)
 		CASE(twins_of_one_batch_make_one),
 		CASE(a_message_goes_into_what_was_made),
 		CASE(notes_to_oneself_have_one_member),
+		CASE(what_is_there_is_found_whatever_became_of_the_other),
 		CASE(nobody_is_nobody),
 	};
 
