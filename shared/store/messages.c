@@ -98,10 +98,14 @@ enum status
 messages_get(struct db *db, struct arena *arena, const char *conversation_id, const char *message_id,
 	     struct message *ret_message)
 {
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	bool row;
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db, "SELECT " ROWS_MESSAGE_COLUMNS("x") " FROM messages x"
 								   " WHERE x.conversation_id = $1 AND x.id = $2");
-	bool row;
 
 	db_bind_text(stmt, 1, conversation_id);
 	db_bind_text(stmt, 2, message_id);

@@ -31,10 +31,9 @@ count_in(struct arena *arena, struct message *message, const char *emoji, const 
 static enum status
 attach_run(struct db *db, struct arena *arena, struct message *messages, size_t n_messages)
 {
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db,
-			   "SELECT seq, emoji, user_id FROM reactions"
-			   " WHERE conversation_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, created_at, user_id");
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT seq, emoji, user_id FROM reactions"
+		    " WHERE conversation_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, created_at, emoji, user_id");
 	int64_t first_seq = messages[0].seq;
 	char user_id[ID_SIZE];
 	bool row;

@@ -255,7 +255,6 @@ count(const struct batch *batch, int64_t started_us)
 	metrics_add(METRIC_MESSAGES_STORED, (int64_t)batch->n_stored);
 	metrics_add(METRIC_MESSAGES_REPLAYED, (int64_t)batch->n_replayed);
 	metrics_add(METRIC_MESSAGES_CHANGED, (int64_t)batch->n_changed);
-	metrics_add(METRIC_MESSAGES_CHANGED, (int64_t)batch->n_changed);
 }
 
 /* One transaction: committed and published, or all operations have the fault. */
