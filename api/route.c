@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "auth.h"
+#include "cors.h"
 #include "json.h"
 #include "log.h"
 #include "problem.h"
@@ -51,20 +52,29 @@ match_path(struct req *req, const char *pattern)
 	return !*pattern && !*path;
 }
 
-static enum status
-refuse_method(struct req *req, const struct route *other)
+/* What can be done at the request's path, separated by commas; NULL when there is nothing. What is not below /api/ and none of
+ * ours is a file: the web server reads it itself and asks here about everything else. */
+static const char *
+methods_at_path(struct req *req, bool is_read)
 {
-	const char *allowed = NULL;
+	const char *methods = NULL;
 
-	for (; other < routes + n_routes; other++) {
-		if (!match_path(req, other->path))
-			continue;
-		allowed = allowed ? arena_printf(&req->arena, "%s, %s", allowed, other->method) : other->method;
-		if (strcmp(other->method, "GET") == 0)
-			allowed = arena_printf(&req->arena, "%s, HEAD", allowed);
+	for (const struct route *route = routes; route < routes + n_routes; route++) {
+		if (!match_path(req, route->path) || (methods && strstr(methods, route->method)))
+			continue; /* two patterns may fit one path */
+		methods = methods ? arena_printf(&req->arena, "%s, %s", methods, route->method) : route->method;
+		if (strcmp(route->method, "GET") == 0)
+			methods = arena_printf(&req->arena, "%s, HEAD", methods);
 	}
-	req_add_header(req, "Allow", allowed);
-	return fault_set(&req->fault, ERR_METHOD, "method_not_allowed", NULL, "Offered here: %s.", allowed);
+	if (methods)
+		return arena_printf(&req->arena, "%s, OPTIONS", methods);
+	return is_read || strncmp(req->path, "/api/", 5) == 0 ? NULL : "GET, HEAD, OPTIONS";
+}
+
+static enum status
+no_such_path(struct req *req)
+{
+	return req_fail(req, ERR_NOT_FOUND, "path_not_found", "There is nothing at this path.");
 }
 
 /* HEAD is GET whose body the web server leaves out (RFC 9110 9.3.2). */
@@ -72,20 +82,32 @@ static enum status
 find_route(struct req *req)
 {
 	const char *method = strcmp(req->method, "HEAD") == 0 ? "GET" : req->method;
-	const struct route *other = NULL;
+	const char *methods;
 
 	for (const struct route *route = routes; route < routes + n_routes; route++) {
-		if (!match_path(req, route->path))
-			continue;
-		if (strcmp(route->method, method) == 0) {
+		if (strcmp(route->method, method) == 0 && match_path(req, route->path)) {
 			req->route = route;
 			return OK;
 		}
-		if (!other)
-			other = route;
 	}
-	return other ? refuse_method(req, other)
-		     : req_fail(req, ERR_NOT_FOUND, "path_not_found", "There is nothing at this path.");
+	methods = methods_at_path(req, strcmp(method, "GET") == 0);
+	if (!methods)
+		return no_such_path(req);
+	req_add_header(req, "Allow", methods);
+	return fault_set(&req->fault, ERR_METHOD, "method_not_allowed", NULL, "Offered here: %s.", methods);
+}
+
+/* OPTIONS, also a browser's question before it sends what a page wants to send. */
+static enum status
+tell_methods(struct req *req)
+{
+	const char *methods = methods_at_path(req, false);
+
+	if (!methods)
+		return no_such_path(req);
+	req_add_header(req, "Allow", methods);
+	cors_permit(req, methods);
+	return req_reply_empty(req, 204);
 }
 
 static bool
@@ -160,6 +182,8 @@ serve(struct req *req)
 	if (!req->method || !uri)
 		return req_fail(req, ERR_MALFORMED, "malformed", "There is no method or no path.");
 
+	if (strcmp(req->method, "OPTIONS") == 0)
+		return tell_methods(req);
 	TRY(find_route(req));
 	if (req->route->auth == ROUTE_AUTH_SESSION)
 		TRY(auth_check(req));
@@ -175,6 +199,7 @@ serve(struct req *req)
 static void
 finish_headers(struct req *req)
 {
+	cors_add_headers(req);
 	req_add_header(req, "X-Request-Id", req->request_id);
 	req_add_header(req, "X-Content-Type-Options", "nosniff");
 	req_add_header(req, "Cache-Control", req_has_header(req, "ETag") ? "private, no-cache" : "no-store");

@@ -23,6 +23,8 @@ enum {
 	TOKEN_GRACE_PART = 20,          /* and at most this part of the token's life */
 };
 
+static const json_int_t REV_MAX = ((json_int_t)1 << 53) - 1;
+
 /* An auth frame between its arrival and hello. */
 struct auth {
 	struct login login;      /* first member */
@@ -73,7 +75,7 @@ decode_known(const json_t *known, struct auth *auth, struct fault *ret_fault)
 				 AUTH_KNOWN_MAX);
 	json_object_foreach ((json_t *)known, key, value) {
 		if (!id_normalize(key, entries[n].conversation_id) || !json_is_integer(value) ||
-		    json_integer_value(value) < 0)
+		    json_integer_value(value) < 0 || json_integer_value(value) > REV_MAX)
 			return fault_set(ret_fault, ERR_INVALID, "invalid_known", "known",
 					 "Each key must be a conversation's id, each value a revision.");
 		entries[n++].rev = json_integer_value(value);
@@ -82,6 +84,17 @@ decode_known(const json_t *known, struct auth *auth, struct fault *ret_fault)
 	auth->request.n_known = n;
 	auth->request.has_known = true;
 	return OK;
+}
+
+/* A number that is given: -1 stands for one that is not. */
+static enum status
+check_number(const json_t *body, const char *name, int64_t number, struct fault *ret_fault)
+{
+	const json_t *given = json_object_get(body, name);
+
+	if (given == NULL || json_is_null(given) || number >= 0)
+		return OK;
+	return fault_set(ret_fault, ERR_INVALID, "out_of_range", name, "%s must not be below 0.", name);
 }
 
 static enum status
@@ -101,10 +114,12 @@ decode_auth(const struct event_frame *frame, struct auth *auth, const char **ret
 	TRY(json_decode(frame->body, fields, sizeof fields / sizeof fields[0], frame->arena, ret_fault));
 	if (**ret_token == '\0')
 		return fault_set(ret_fault, ERR_INVALID, "invalid_token", "token", "The token must not be empty.");
+	TRY(check_number(frame->body, "me", me, ret_fault));
+	TRY(check_number(frame->body, "known_count", known_count, ret_fault));
 	if (known != NULL)
 		TRY(decode_known(known, auth, ret_fault));
 	auth->request.epoch = arena_strdup(&auth->arena, epoch);
-	auth->request.me = me >= 0 ? me : -1;
+	auth->request.me = me;
 	auth->request.known_count = known_count >= 0 ? known_count : (int64_t)auth->request.n_known;
 	return OK;
 }

@@ -104,7 +104,8 @@ on_read_update(struct session *session, const struct event_frame *frame)
 	struct fault fault = {0};
 
 	if (json_decode(frame->body, fields, 2, frame->arena, &fault) != OK) {
-		session_reply(session, reply_error(frame->id, &fault, 0));
+		if (frame->id != NULL)
+			session_reply(session, reply_error(frame->id, &fault, 0));
 	} else {
 		take_frame_id(conversation_id, mark.conversation_id);
 		memcpy(mark.user_id, session->user_id, ID_SIZE);
@@ -226,20 +227,18 @@ keep_rate(struct session *session, json_t *id)
 	return false;
 }
 
-/* Takes `id` out of the frame: an integer or a short string; anything else is refused. */
+/* Takes `id` out of the frame: an integer or a short string, NULL when there is none (or null); anything else is refused. */
 static bool
 take_id(json_t *frame, json_t **ret_id)
 {
-	json_t *id = json_incref(json_object_get(frame, "id"));
+	json_t *id = json_object_get(frame, "id");
+	bool is_short_text = json_is_string(id) && json_string_length(id) <= REPLY_ID_BYTES_MAX;
+	bool is_fine = id == NULL || json_is_null(id) || json_is_integer(id) || is_short_text;
 
+	if (is_fine && !json_is_null(id))
+		*ret_id = json_incref(id);
 	json_object_del(frame, "id");
-	if (id != NULL && !json_is_integer(id) && !json_is_null(id) &&
-	    !(json_is_string(id) && json_string_length(id) <= REPLY_ID_BYTES_MAX)) {
-		json_decref(id);
-		return false;
-	}
-	*ret_id = id;
-	return true;
+	return is_fine;
 }
 
 void

@@ -199,7 +199,7 @@ set_normal(struct hub *hub, bool normal, const char *reason)
 		return;
 	hub->normal = normal;
 	log_warn("mode", LOG_S("mode", hub_mode(hub)), LOG_S("reason", reason));
-	frame = frame_mode(hub_mode(hub), reason);
+	frame = frame_mode(hub_mode(hub), "bus"); /* what it says in detail is for the log */
 	HASH_ITER (hh, hub->sockets, socket, next) {
 		if (socket->greeted)
 			session_send_control(socket->session, frame);

@@ -100,7 +100,7 @@ answer_finished(struct sends *sends)
 {
 	while (sends->waiting != NULL && sends->waiting->finished) {
 		struct send *send = sends->waiting;
-		bool silent = send->kind == SEND_READ && (send->id == NULL || json_is_null(send->id));
+		bool silent = send->kind == SEND_READ && send->id == NULL;
 		json_t *reply = silent ? NULL : make_reply(send);
 
 		DL_DELETE(sends->waiting, send);

@@ -6,7 +6,6 @@
  * sockets up. */
 #include "upgrade.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -33,8 +32,10 @@ upgrade_check(const struct upgrade_request *request, const char *const *public_o
 {
 	if (request->path == NULL || strcmp(request->path, UPGRADE_PATH) != 0)
 		return 404;
+	if (!request->is_get)
+		return 405;
 	if (request->upgrade == NULL || strcasecmp(request->upgrade, "websocket") != 0)
-		return 400;
+		return 426;
 	if (!origin_is_allowed(request->origin, request->host, public_origins))
 		return 403;
 	if (!offers_subprotocol(request->subprotocols))

@@ -2,21 +2,24 @@
 #ifndef PUSH_UPGRADE_H
 #define PUSH_UPGRADE_H
 
+#include <stdbool.h>
+
 #define UPGRADE_PATH "/ws"
 #define UPGRADE_SUBPROTOCOL "stonechat.v1"
 
 /* What the request says; NULL for a header that is not there. */
 struct upgrade_request {
 	const char *path; /* without the query */
+	bool is_get;
 	const char *upgrade;
 	const char *host;
 	const char *origin;
 	const char *subprotocols; /* comma-separated */
 };
 
-/* 101 when it may; else the HTTP status of the refusal: 404 another path, 400 no or unknown subprotocol or not a WebSocket,
- * 403 an Origin that is neither the request's own host nor in `public_origins` (NULL-terminated; NULL: none). A request
- * without Origin does not come from a page. */
+/* 101 when it may; else the HTTP status of the refusal: 404 another path, 405 another method than GET, 426 not a WebSocket,
+ * 403 an Origin that is neither the request's own host nor in `public_origins` (NULL-terminated; NULL: none), 400 no or
+ * unknown subprotocol. A request without Origin does not come from a page. */
 unsigned upgrade_check(const struct upgrade_request *request, const char *const *public_origins);
 
 #endif

@@ -24,7 +24,7 @@ enum {
 	HANDSHAKE_IDLE_S = 4,
 	KEEPALIVE_S = 2,
 	HANDSHAKES_MAX = 1000,
-	HEADERS_BYTES = 4096,
+	HEADERS_BYTES = 16384, /* of a request: all that lighttpd passes on */
 };
 
 _Static_assert((int)FRAME_HEADROOM >= (int)LWS_PRE, "room for the library's header");
@@ -126,6 +126,7 @@ prepare_close(struct ws_conn *conn)
 	conn->close_sent = true;
 	if (conn->broken)
 		return;
+	lws_rx_flow_control(conn->wsi, 1); /* the peer's close frame is read too, or the socket lingers for 5 s */
 	if (lws_partial_buffered(conn->wsi))
 		append_close_frame(conn);
 	else
@@ -256,6 +257,8 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	switch (reason) {
 	case LWS_CALLBACK_HTTP:
 		return ws_http_request(ws, wsi, in);
+	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT: else a connection without any limit */
+		return ws_http_connect(wsi);
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return ws_http_upgrade(ws, wsi);
 	case LWS_CALLBACK_ESTABLISHED:

@@ -45,6 +45,7 @@ MUST_USE enum status ws_listen(struct ws *ws, struct fault *ret_fault);
 
 /* ws_http.c: 0, or what the library's callback returns to end the connection. */
 int ws_http_request(struct ws *ws, struct lws *wsi, const char *path);
+int ws_http_connect(struct lws *wsi);
 int ws_http_upgrade(struct ws *ws, struct lws *wsi);
 
 #endif

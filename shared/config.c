@@ -78,8 +78,9 @@ static const struct setting settings[] = {
 	INT("auth.password_queue", auth_password_queue, "64", 1, 65536, NULL,
 	    "passwords that wait to be hashed; more are refused with 503"),
 
-	INT("limits.body_bytes", limits_body_bytes, "65536", 1024, 65536, "bytes",
-	    "body of a request; lighttpd.conf has the same upper bound"),
+	INT("limits.body_bytes", limits_body_bytes, "65536", 1024, 65536, "bytes", "body of a request"),
+	INT("limits.request_idle_s", limits_request_idle_s, "10", 1, 600, "s",
+	    "silence in the middle of a request, after which lighttpd ends the connection"),
 	INT("limits.sockets_per_user", limits_sockets_per_user, "16", 1, 100000, NULL, "WebSockets of one user"),
 	INT("limits.frames_per_second", limits_frames_per_second, "20", 1, 10000000, NULL,
 	    "frames from one WebSocket, sustained"),

@@ -43,6 +43,7 @@ struct config {
 	int64_t auth_password_queue;   /* auth.password_queue: waiting at most; more is 503 */
 
 	int64_t limits_body_bytes;
+	int64_t limits_request_idle_s; /* limits.request_idle_s: read by lighttpd.conf */
 	int64_t limits_sockets_per_user;
 	int64_t limits_frames_per_second;
 	int64_t limits_frames_burst;

@@ -85,8 +85,9 @@ read_file(struct config *config, const char *path, struct fault *ret_fault)
 	for (int number = 1; fgets(line, sizeof line, file) != NULL; number++) {
 		const char *where = arena_printf(&config->arena, "%s:%d", path, number);
 
-		if (strlen(line) == sizeof line - 1)
-			return fault_set(ret_fault, ERR_INVALID, "bad_line", NULL, "%s: the line is too long.", where);
+		if (strchr(line, '\n') == NULL && !feof(file))
+			return fault_set(ret_fault, ERR_INVALID, "bad_line", NULL,
+					 "%s: the line is too long, or a NUL is in it.", where);
 		TRY(read_line(config, line, where, is_set, ret_fault));
 	}
 	if (ferror(file))

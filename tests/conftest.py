@@ -16,6 +16,7 @@ from support.stack import Stack
 def shared() -> Iterator[Shared]:
     shared = Shared()
     yield shared
+    shared.still_works()
     wrong = shared.stack.stop()
     assert not wrong, "\n".join(wrong)
 

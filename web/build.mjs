@@ -1,4 +1,5 @@
-// Bundles the page into dist/: index.html, favicon and assets whose names carry a hash of their content.
+// Bundles the page into dist/: index.html, favicon and assets whose names carry a hash of their content; beside them
+// openapi.json, made from api/openapi.yaml, and docs/, which shows it.
 // With --test: bundles test/ and runs it by node's own runner; further options are the runner's.
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -7,12 +8,23 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { parse } from "yaml";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const SCRIPT_GZIP_MAX = 30 * 1024; // the page must stay small
 
 function esbuild(...options) {
 	execFileSync(join(here, "node_modules/.bin/esbuild"), [...options, "--log-level=warning"], { cwd: here, stdio: "inherit" });
+}
+
+function buildDocs(out) {
+	const swagger = join(here, "node_modules/swagger-ui-dist");
+	const document = parse(readFileSync(join(here, "../api/openapi.yaml"), "utf8"));
+	writeFileSync(join(out, "openapi.json"), JSON.stringify(document));
+	mkdirSync(join(out, "docs"));
+	for (const name of ["index.html", "docs.js"]) copyFileSync(join(here, "docs", name), join(out, "docs", name));
+	for (const name of ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-bundle.js.LICENSE.txt", "LICENSE", "NOTICE"])
+		copyFileSync(join(swagger, name), join(out, "docs", name));
 }
 
 function build() {
@@ -40,6 +52,7 @@ function build() {
 	}
 	writeFileSync(join(out, "index.html"), page);
 	copyFileSync(join(here, "src/favicon.svg"), join(out, "favicon.svg"));
+	buildDocs(out);
 	rmSync(join(here, "dist"), { recursive: true, force: true });
 	renameSync(out, join(here, "dist"));
 }

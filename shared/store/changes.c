@@ -12,7 +12,7 @@ enum { SNAPSHOT_MESSAGES = 50 };
 static enum status
 not_found(struct fault *ret_fault)
 {
-	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "there is no such conversation");
+	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "There is no such conversation.");
 }
 
 /* How far a page of at most `limit` rows goes when no revision may be split: rows come by revision. */

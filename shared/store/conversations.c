@@ -11,7 +11,7 @@
 static enum status
 not_found(struct fault *ret_fault)
 {
-	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "there is no such conversation");
+	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "There is no such conversation.");
 }
 
 /* A conversation `c` with its last message `l`; the caller's member.rev, user_rev, read_seq and own newest seq are

@@ -56,7 +56,7 @@ conversations_head(struct db *db, const char *conversation_id, const char *user_
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL,
-				 "there is no such conversation");
+				 "There is no such conversation.");
 	db_column_copy(stmt, 0, ret_head->conversation_id, sizeof ret_head->conversation_id);
 	ret_head->last_seq = db_column_int64(stmt, 1);
 	ret_head->last_rev = db_column_int64(stmt, 2);

@@ -47,7 +47,7 @@ sessions_check(struct db *db, const char *session_id, const char *user_id, int64
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return fault_set(ret_fault, ERR_UNAUTHORIZED, "session_ended", NULL,
-				 "this session has ended: log in again");
+				 "This session has ended: log in again.");
 	db_column_copy(stmt, 0, role, sizeof role);
 	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member"};
 	snprintf(ret_caller->user_id, sizeof ret_caller->user_id, "%s", user_id);

@@ -43,7 +43,7 @@ check_name_is_free(struct db *db, const char *username_key, struct fault *ret_fa
 	db_bind_text(stmt, 1, username_key);
 	TRY(db_one(stmt, &row));
 	if (row)
-		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "this username is taken");
+		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "This username is taken.");
 	return OK;
 }
 
@@ -80,7 +80,7 @@ users_insert(struct db *db, struct user *user, const char *password_hash, struct
 	TRY(check_name_is_free(db, user->username_key, ret_fault));
 	status = insert(db, user, text_fold(&arena, user->display_name), password_hash);
 	if (status == ERR_CONFLICT) /* another writer was faster */
-		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "this username is taken");
+		return fault_set(ret_fault, ERR_CONFLICT, "username_taken", "username", "This username is taken.");
 	return status;
 }
 
@@ -94,7 +94,7 @@ users_get(struct db *db, struct arena *arena, const char *user_id, struct user *
 	db_bind_text(stmt, 1, user_id);
 	TRY(db_one(stmt, &row));
 	if (!row)
-		return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "there is no such person");
+		return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
 	read_user(stmt, arena, ret_user);
 	return OK;
 }

@@ -239,7 +239,7 @@ def test_the_page_is_served_with_its_policy(stack: Stack) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'self'" in policy and "unsafe" not in policy
+    assert "default-src 'none'" in policy and "unsafe" not in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
 

@@ -11,7 +11,6 @@ from websockets.exceptions import InvalidStatus
 
 from support.client import Person, new_id
 from support.live import Live
-from support.protocol import examples, is_from_client
 from support.shared import MakePerson, MakeStack
 from support.stack import Stack
 from support.waiting import wait_until
@@ -360,28 +359,6 @@ def test_too_many_sockets(make_stack: MakeStack) -> None:
         return live if live.reply_or_close(live.ask("auth", token=ann.token)) else None
 
     assert wait_until(gets_in, "a place is free again")
-
-
-# -- the document
-@pytest.mark.parametrize(
-    "frame",
-    [example for example in examples() if is_from_client(example) and not example["type"].startswith("auth")],
-    ids=lambda example: str(example["type"]),
-)
-def test_the_frames_of_the_document_are_understood(ann: Person, bob: Person, frame: dict[str, object]) -> None:
-    """With ids that exist here, each is accepted as it is shown."""
-    said = ann.say(bob, "hello")
-    here = {
-        "conversation_id": said["conversation_id"],
-        "recipient_id": bob.id,
-        "message_id": new_id() if frame["type"] == "message.send" else said["id"],
-        "reply_to_id": said["id"],
-        "seq": said["seq"],
-    }
-    with ann.connect() as live:
-        live.send(frame | {key: value for key, value in here.items() if key in frame})
-        reply = live.reply(int(str(frame["id"])))
-        assert reply["ok"] is True, reply
 
 
 # -- liveness and revocation

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
@@ -20,6 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from support.recorder import RECORDER
+from support.secrets import SECRETS
 
 PROTOCOL = "stonechat.v1"
 
@@ -89,7 +90,19 @@ class Live:
 
     # -- out
     def send(self, frame: Json) -> None:
-        self.connection.send(json.dumps(frame, ensure_ascii=False))
+        text = json.dumps(frame, ensure_ascii=False)
+        SECRETS.saw(text)
+        self.connection.send(text)
+
+    def send_if_open(self, frame: Json) -> None:
+        """For floods, which the server may end at any frame."""
+        with suppress(ConnectionClosed):
+            self.send(frame)
+
+    def wait_a_moment(self, seconds: float) -> None:
+        """Until something comes, or the time is over."""
+        with self._news:
+            self._news.wait(seconds)
 
     def send_raw(self, data: str | bytes) -> None:
         """Text as it is, or a binary frame."""

@@ -51,6 +51,14 @@ class Operation:
     spec: Json
 
     @property
+    def path(self) -> str:
+        """With the server's part, and the names of path parameters in braces."""
+        item = self.document.spec["paths"][self.steps[1]]
+        servers = self.spec.get("servers", item.get("servers"))
+        prefix = servers[0]["url"].rstrip("/") if servers else self.document.server_path
+        return prefix + self.steps[1]
+
+    @property
     def closed(self) -> bool:
         """Does it need somebody who is logged in?"""
         return bool(self.spec.get("security", self.document.spec["security"]))
@@ -72,6 +80,20 @@ class Operation:
             if ("query", name.lower()) not in known:
                 errors.append(f"query parameter {name} is not documented")
         return errors
+
+    def body_schema(self) -> tuple[Json, tuple[str, ...]] | None:
+        """The schema of its JSON body and where it stands, or None when it has no body."""
+        body, steps = self.document.resolve(self.spec.get("requestBody", {}), (*self.steps, "requestBody"))
+        if not body:
+            return None
+        kind = "application/json"
+        return self.document.resolve(body["content"][kind]["schema"], (*steps, "content", kind, "schema"))
+
+    def body_example(self) -> Json | None:
+        """The example of its JSON body."""
+        body, _ = self.document.resolve(self.spec.get("requestBody", {}), ())
+        example: Json | None = body["content"]["application/json"]["example"] if body else None
+        return example
 
     def parameters(self) -> list[Json]:
         path_item = self.document.spec["paths"][self.steps[1]]
@@ -124,17 +146,11 @@ class Document:
                     found.append(Operation(self, spec["operationId"], ("paths", path, method), spec))
         return found
 
-    def _path_of(self, operation: Operation) -> str:
-        item = self.spec["paths"][operation.steps[1]]
-        servers = operation.spec.get("servers", item.get("servers"))
-        prefix = servers[0]["url"].rstrip("/") if servers else self.server_path
-        return prefix + operation.steps[1]
-
     def find(self, method: str, path: str) -> Operation | None:
         """The operation of a request; literal paths win over those with parameters."""
         fits = []
         for operation in self.operations:
-            pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(self._path_of(operation)))
+            pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(operation.path))
             if operation.steps[2] == method.lower() and re.fullmatch(pattern, path):
                 fits.append(operation)
         return min(fits, key=lambda o: o.steps[1].count("{"), default=None)

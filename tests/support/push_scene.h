@@ -59,7 +59,11 @@ static struct {
 	int n_left;
 	struct submission *in_flight[IN_FLIGHT_MAX];
 	size_t n_in_flight;
-	enum status refusal; /* of the pipeline, at once */
+	struct change_submission *changes[IN_FLIGHT_MAX];
+	size_t n_changes;
+	struct write_mark_read *marks[IN_FLIGHT_MAX];
+	size_t n_marks;
+	enum status refusal; /* of the pipeline and the writer, at once */
 } world;
 
 static struct hub_socket *const some_socket = (struct hub_socket *)&world.n_left;
@@ -174,13 +178,15 @@ submission_finish(struct submission *submission)
 	(void)submission;
 }
 
-/* Changes of messages and read cursors have their tests on the real stack. */
-
 enum status
 pipeline_change(struct pipeline *pipeline, struct change_submission *submission)
 {
 	(void)pipeline;
-	return fault_set(&submission->fault, ERR_UNAVAILABLE, "unavailable", NULL, "Not here.");
+	if (world.refusal != OK)
+		return fault_set(&submission->fault, world.refusal, "message_not_found", NULL, "No such message.");
+	assert_in_range(world.n_changes, 0, IN_FLIGHT_MAX - 1);
+	world.changes[world.n_changes++] = submission;
+	return OK;
 }
 
 void
@@ -193,7 +199,12 @@ enum status
 writer_submit(struct writer *writer, struct write_op *op)
 {
 	(void)writer;
-	return fault_set(&op->fault, ERR_UNAVAILABLE, "unavailable", NULL, "Not here.");
+	assert_int_equal(op->kind, WRITE_MARK_READ);
+	if (world.refusal != OK)
+		return op->status = fault_set(&op->fault, world.refusal, "server_busy", NULL, "Too many changes wait.");
+	assert_in_range(world.n_marks, 0, IN_FLIGHT_MAX - 1);
+	world.marks[world.n_marks++] = (struct write_mark_read *)op;
+	return OK;
 }
 
 /* The scene. */
@@ -327,6 +338,32 @@ finish_send(size_t i, enum status status)
 	submission->stored.rev = (int64_t)i + 100;
 	submission->stored.content = submission->draft.content;
 	submission->done(submission);
+}
+
+static inline void
+finish_change(size_t i, enum status status, bool unchanged)
+{
+	struct change_submission *submission = world.changes[i];
+
+	submission->status = status;
+	submission->unchanged = unchanged;
+	if (status != OK)
+		fault_set(&submission->fault, status, "not_sender", NULL, "It is not yours.");
+	submission->stored.rev = (int64_t)i + 200;
+	submission->done(submission);
+}
+
+static inline void
+finish_mark(size_t i, enum status status)
+{
+	struct write_mark_read *mark = world.marks[i];
+
+	mark->op.status = status;
+	if (status != OK)
+		fault_set(&mark->op.fault, status, "out_of_range", "seq", "There is no message there.");
+	mark->membership.user_rev = (int64_t)i + 300;
+	mark->membership.read_seq = mark->seq;
+	mark->op.done(&mark->op);
 }
 
 #define SCENE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

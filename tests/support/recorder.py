@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from support.openapi import Document, load
+from support.secrets import SECRETS
 
 
 class Recorder:
@@ -29,6 +30,11 @@ class Recorder:
         """An httpx response hook."""
         response.read()
         request = response.request
+        if hasattr(request, "_content"):  # not of one that was streamed
+            SECRETS.saw(request.content)
+        SECRETS.saw(response.content)
+        if request.method in ("HEAD", "OPTIONS") and response.status_code < 500:
+            return  # what is said of a path, not of an operation
         operation = self.document.find(request.method, request.url.path)
         name = f"{request.method} {request.url.path} → {response.status_code}"
         if operation is None:

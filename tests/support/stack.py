@@ -1,7 +1,8 @@
 """The real stack on free ports with a data folder of its own: Redis, stonechat-api, stonechat-push and lighttpd.
 
 The programs come from $STONECHAT_BUILD (else build/asan, else build). A stack checks itself when it ends: no sanitizer
-has reported anything, and api and push leave with status 0 within five seconds of SIGTERM."""
+has reported anything (leaks at the end included), api and push leave with status 0 within five seconds of SIGTERM,
+and no log holds what was said in confidence."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import httpx
 
 from support.ports import free_block
 from support.process import END_WITHIN_S, Process
+from support.secrets import SECRETS
 from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +59,7 @@ class Stack:
             "bind": "127.0.0.1",
             "push.bind": "127.0.0.1",
             "api.socket": str(self.run / "api.sock"),
+            "limits.request_idle_s": "10",
             # A test that sends as fast as it can is not what the limits are for; their own tests set them.
             "limits.frames_per_second": "20000",
             "limits.frames_burst": "20000",
@@ -183,6 +186,7 @@ class Stack:
                 wrong.append(f"{name} ended with {status} after SIGTERM ({took_s:.1f} s)\n{process.tail()}")
         if reports := self.sanitizer_reports():
             wrong.append(reports)
+        wrong += SECRETS.in_files(self.log)
         if not wrong and not os.environ.get("STONECHAT_TEST_KEEP"):
             shutil.rmtree(self.data, ignore_errors=True)
         return wrong

@@ -57,6 +57,19 @@ reply_to(struct write_send_message *send, const char *message_id)
 	assert_int_equal(message_draft_check(&send->draft, NULL), OK);
 }
 
+/* A change of a message, as the pipeline hands it to the writer; what the action needs is set afterwards. Not to be copied
+ * afterwards. */
+static inline void
+make_change(struct write_change_message *ret_write, enum message_action action, const char *actor_id,
+	    const char *conversation_id, const char *message_id)
+{
+	*ret_write = (struct write_change_message){.op.kind = WRITE_CHANGE_MESSAGE, .change.action = action};
+	memcpy(ret_write->change.actor_id, actor_id, ID_SIZE);
+	memcpy(ret_write->change.conversation_id, conversation_id, ID_SIZE);
+	memcpy(ret_write->change.message_id, message_id, ID_SIZE);
+	ret_write->op.conversation_id = ret_write->change.conversation_id;
+}
+
 static inline void
 assert_refused(const struct write_op *op, enum status status, const char *code)
 {

@@ -34,13 +34,19 @@ load(struct config *config, const char *const arguments[ARGUMENTS_MAX], int *ret
 
 /* Writes a file in the current folder, which is a fresh one for each test. */
 static void
-write_file(const char *name, const char *text)
+write_bytes(const char *name, const char *bytes, size_t len)
 {
 	FILE *file = fopen(name, "w");
 
 	assert_non_null(file);
-	fputs(text, file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
 	fclose(file);
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text));
 }
 
 static void
@@ -216,6 +222,9 @@ bad_lines_are_refused_by_number(void **state)
 	memset(line, '#', sizeof line - 1);
 	line[sizeof line - 1] = '\0';
 	write_file("s.conf", line);
+	assert_int_equal(load(&(struct config){0}, (const char *[ARGUMENTS_MAX]){"--config=s.conf"}, NULL, NULL),
+			 ERR_INVALID);
+	write_bytes("s.conf", "port = 1\0000\n", sizeof "port = 1\0000\n" - 1);
 	assert_int_equal(load(&(struct config){0}, (const char *[ARGUMENTS_MAX]){"--config=s.conf"}, NULL, NULL),
 			 ERR_INVALID);
 }

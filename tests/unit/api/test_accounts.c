@@ -87,6 +87,32 @@ refresh(const char *token)
 	fixture_ask(&f, "POST", "/api/v1/auth/refresh", body);
 }
 
+/* A pool that takes nobody in tells who comes to it: whoever logs in has a password verified, also when there is none to
+ * compare it with, or the time of an answer would tell who is here. */
+static void
+test_everybody_who_logs_in_is_hashed(void **state)
+{
+	static const char *const bodies[] = {
+		"{\"username\":\"hashed\",\"password\":\"correct horse\"}",
+		"{\"username\":\"hashed\",\"password\":\"wrong wrong\"}",
+		"{\"username\":\"nobody\",\"password\":\"correct horse\"}",
+		"{\"username\":\"no such name can be\",\"password\":\"correct horse\"}",
+		"{\"username\":\"\",\"password\":\"\"}",
+	};
+	struct password_pool *pool = f.app.passwords, *full = password_pool_create(0, 0);
+	struct fixture_person person;
+
+	(void)state;
+	fixture_sign_up(&f, "hashed", &person);
+	f.app.passwords = full;
+	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+		fixture_ask(&f, "POST", "/api/v1/auth/login", bodies[i]);
+		fixture_assert_problem(&f, 503, "busy");
+	}
+	f.app.passwords = pool;
+	password_pool_destroy(full);
+}
+
 static void
 test_refresh_rotates(void **state)
 {
@@ -220,9 +246,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sign_up), /* first: the first person becomes the administrator */
-		cmocka_unit_test(test_sign_up_refusals), cmocka_unit_test(test_log_in),
-		cmocka_unit_test(test_refresh_rotates),  cmocka_unit_test(test_log_out),
-		cmocka_unit_test(test_cookie_mode),      cmocka_unit_test(test_find_users),
+		cmocka_unit_test(test_sign_up_refusals),
+		cmocka_unit_test(test_log_in),
+		cmocka_unit_test(test_everybody_who_logs_in_is_hashed),
+		cmocka_unit_test(test_refresh_rotates),
+		cmocka_unit_test(test_log_out),
+		cmocka_unit_test(test_cookie_mode),
+		cmocka_unit_test(test_find_users),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -20,6 +20,10 @@ test_refusals(void **state)
 		{"GET", "healthz", NULL, 404, "path_not_found"},
 		{"POST", "/healthz", NULL, 405, "method_not_allowed"},
 		{"GET", "/api/v1/auth/login", NULL, 405, "method_not_allowed"},
+		{"DELETE", "/", NULL, 405, "method_not_allowed"},
+		{"POST", "/api", NULL, 405, "method_not_allowed"},
+		{"DELETE", "/api/", NULL, 404, "path_not_found"},
+		{"OPTIONS", "/api/v1/nothing", NULL, 404, "path_not_found"},
 		{"GET", "/healthz?x=1", NULL, 400, "parameter_unknown"},
 		{"GET", "/healthz?%", NULL, 400, "query_malformed"},
 		{"GET", "/api/v1/users/me", NULL, 401, "token_missing"},
@@ -40,9 +44,37 @@ test_refusals(void **state)
 static void
 test_allow(void **state)
 {
+	static const struct {
+		const char *method, *uri;
+		int status;
+		const char *allow;
+	} rows[] = {
+		{"PUT", "/api/v1/conversations/x/messages", 405, "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/api/v1/conversations/x/messages", 204, "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/api/v1/auth/login", 204, "POST, OPTIONS"},
+		{"OPTIONS", "/healthz", 204, "GET, HEAD, OPTIONS"},
+		{"PUT", "/", 405, "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/", 204, "GET, HEAD, OPTIONS"},
+	};
+
 	(void)state;
-	assert_int_equal(fixture_ask(&f, "PUT", "/api/v1/conversations/x/messages", NULL), 405);
-	assert_string_equal(fixture_header(&f, "Allow"), "GET, HEAD, POST");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_int_equal(fixture_ask(&f, rows[i].method, rows[i].uri, NULL), rows[i].status);
+		assert_string_equal(fixture_header(&f, "Allow"), rows[i].allow);
+	}
+}
+
+/* GET /api/v1/users/me also fits /api/v1/users/{user_id}. */
+static void
+test_a_method_of_two_patterns_is_listed_once(void **state)
+{
+	const char *allow;
+
+	(void)state;
+	assert_int_equal(fixture_ask(&f, "OPTIONS", "/api/v1/users/me", NULL), 204);
+	allow = fixture_header(&f, "Allow");
+	assert_non_null(strstr(allow, "GET"));
+	assert_null(strstr(strstr(allow, "GET") + 1, "GET"));
 }
 
 static void
@@ -163,10 +195,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),       cmocka_unit_test(test_allow),
-		cmocka_unit_test(test_head_is_get),    cmocka_unit_test(test_media_types),
-		cmocka_unit_test(test_too_large),      cmocka_unit_test(test_request_id),
-		cmocka_unit_test(test_headers_of_all), cmocka_unit_test(test_readyz_names_what_fails),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_allow),
+		cmocka_unit_test(test_a_method_of_two_patterns_is_listed_once),
+		cmocka_unit_test(test_head_is_get),
+		cmocka_unit_test(test_media_types),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_request_id),
+		cmocka_unit_test(test_headers_of_all),
+		cmocka_unit_test(test_readyz_names_what_fails),
 		cmocka_unit_test(test_database_down),
 	};
 

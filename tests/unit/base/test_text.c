@@ -178,6 +178,56 @@ integers_are_read_strictly(void **state)
 	}
 }
 
+static void
+one_emoji_is_found(void **state)
+{
+	static const struct {
+		const char *text;
+		bool emoji;
+	} cases[] = {
+		{"\xf0\x9f\x91\x8d", true},                 /* thumb */
+		{"\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd", true}, /* with a skin tone */
+		{"\xe2\x98\x95", true},                     /* cup */
+		{"\xe2\x9d\xa4\xef\xb8\x8f", true},         /* heart, emoji presentation */
+		{"1\xef\xb8\x8f\xe2\x83\xa3", true},        /* keycaps */
+		{"#\xe2\x83\xa3", true},
+		{"\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa", true}, /* flag of two letters */
+		{"\xf0\x9f\x8f\xb4\xf3\xa0\x81\xa7\xf3\xa0\x81\xa2\xf3\xa0\x81\xb3\xf3\xa0\x81\xa3\xf3\xa0\x81"
+		 "\xb4\xf3\xa0\x81\xbf",
+		 true},                                                                             /* flag by tags */
+		{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7", true}, /* family */
+		{"\xf0\x9f\x8f\xb3\xef\xb8\x8f\xe2\x80\x8d\xf0\x9f\x8c\x88", true},                 /* rainbow flag */
+		{"\xf0\x9f\xa4\xb7\xf0\x9f\x8f\xbd\xe2\x80\x8d\xe2\x99\x80\xef\xb8\x8f", true},     /* a woman shrugs */
+		{"", false},
+		{"a", false},
+		{"1", false},
+		{"#\xef\xb8\x8f", false},
+		{"a\xe2\x83\xa3", false},
+		{"12\xe2\x83\xa3", false},
+		{"\xf0\x9f\x87\xa9", false},                                 /* half a flag */
+		{"\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa\xf0\x9f\x87\xa9", false}, /* a flag and a half */
+		{"\xf0\x9f\x91\x8d\xf0\x9f\x91\x8d", false},                 /* two */
+		{"\xf0\x9f\x91\x8d ", false},
+		{" \xf0\x9f\x91\x8d", false},
+		{"\xf0\x9f\x91\x8d\xcc\x81", false},                                 /* with an accent */
+		{"\xf0\x9f\x91\xa9\xe2\x80\x8d", false},                             /* joined to nothing */
+		{"\xe2\x80\x8d\xf0\x9f\x91\xa9", false},                             /* nothing joined to it */
+		{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xe2\x80\x8d\xf0\x9f\x91\xa9", false}, /* twice */
+		{"\xef\xb8\x8f", false},                                             /* only the presentation */
+		{"\xf0\x9f", false},                                                 /* cut */
+		{"<3", false},
+	};
+	char many[33 * 4 + 1] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		if (text_is_emoji(cases[i].text) != cases[i].emoji)
+			fail_msg("case %zu", i);
+	for (size_t i = 0; i < 33; i++)
+		memcpy(many + 4 * i, "\xf0\x9f\x91\x8d", 5);
+	assert_false(text_is_emoji(many)); /* more code points than are looked at */
+}
+
 int
 main(void)
 {
@@ -189,6 +239,7 @@ main(void)
 		cmocka_unit_test(names_fold_to_one_form),
 		cmocka_unit_test(blank_text_is_found),
 		cmocka_unit_test(integers_are_read_strictly),
+		cmocka_unit_test(one_emoji_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,87 @@ messages_are_shown(void **state)
 	free(text);
 }
 
+static void
+changes_are_checked(void **state)
+{
+	static const struct {
+		struct message_change change;
+		enum status status;
+		const char *code, *field;
+	} cases[] = {
+		{{.action = MESSAGE_EDIT, .content = "hello"}, OK, NULL, NULL},
+		{{.action = MESSAGE_EDIT, .content = ""}, ERR_INVALID, "content_invalid", "content"},
+		{{.action = MESSAGE_EDIT, .content = "\a"}, ERR_INVALID, "content_invalid", "content"},
+		{{.action = MESSAGE_DELETE}, OK, NULL, NULL},
+		{{.action = MESSAGE_REACT, .emoji = "\xe2\x98\x95"}, OK, NULL, NULL},
+		{{.action = MESSAGE_UNREACT, .emoji = "\xe2\x98\x95"}, OK, NULL, NULL},
+		{{.action = MESSAGE_REACT, .emoji = "ok"}, ERR_INVALID, "emoji_invalid", "emoji"},
+		{{.action = MESSAGE_UNREACT, .emoji = ""}, ERR_INVALID, "emoji_invalid", "emoji"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct message_change change = cases[i].change;
+		struct fault fault = {0};
+
+		memcpy(change.conversation_id, TALK, ID_SIZE);
+		memcpy(change.message_id, WORD, ID_SIZE);
+		assert_int_equal(message_change_check(&change, &fault), cases[i].status);
+		assert_true(!fault.code == !cases[i].code);
+		if (!fault.code)
+			continue;
+		assert_string_equal(fault.code, cases[i].code);
+		assert_string_equal(fault.field, cases[i].field);
+	}
+}
+
+/* An id that cannot be one names nothing, and that is said before what else is wrong. */
+static void
+a_change_names_its_message(void **state)
+{
+	struct message_change change = {.action = MESSAGE_EDIT, .content = ""};
+	struct fault fault = {0};
+
+	(void)state;
+	memcpy(change.message_id, WORD, ID_SIZE);
+	assert_int_equal(message_change_check(&change, &fault), ERR_NOT_FOUND);
+	assert_string_equal(fault.code, "conversation_not_found");
+	memcpy(change.conversation_id, TALK, ID_SIZE);
+	memcpy(change.message_id, "seven", sizeof "seven");
+	assert_int_equal(message_change_check(&change, &fault), ERR_NOT_FOUND);
+	assert_string_equal(fault.code, "message_not_found");
+
+	memcpy(change.message_id, "019C1F10-AAAA-7BBB-8CCC-DDDDEEEEFFFF", ID_SIZE);
+	change.content = "hello";
+	assert_int_equal(message_change_check(&change, &fault), OK);
+	assert_string_equal(change.message_id, "019c1f10-aaaa-7bbb-8ccc-ddddeeeeffff");
+}
+
+static void
+reactions_are_shown(void **state)
+{
+	char user_ids[][ID_SIZE] = {ADA, BOB};
+	struct reaction reactions[] = {
+		{.emoji = "\xe2\x98\x95", .count = 21, .user_ids = user_ids, .n_user_ids = 2},
+		{.emoji = "\xe2\x9d\xa4", .count = 1, .user_ids = user_ids, .n_user_ids = 1},
+	};
+	char *text;
+
+	(void)state;
+	text = json_to_text(reactions_to_json(reactions, 2), NULL);
+	assert_string_equal(text, "[{\"emoji\":\"\xe2\x98\x95\",\"count\":21,\"user_ids\":[\"" ADA "\",\"" BOB "\"]},"
+				  "{\"emoji\":\"\xe2\x9d\xa4\",\"count\":1,\"user_ids\":[\"" ADA "\"]}]");
+	free(text);
+
+	struct message message = {.id = WORD, .content = "hi", .reactions = reactions, .n_reactions = 1};
+	json_t *json = message_to_json(&message);
+	const json_t *shown = json_object_get(json, "reactions");
+
+	assert_int_equal(json_array_size(shown), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(shown, 0), "count")), 21);
+	json_decref(json);
+}
+
 int
 main(void)
 {
@@ -251,6 +332,9 @@ main(void)
 		cmocka_unit_test(ids_are_lower_case_and_kept),
 		cmocka_unit_test(digest_is_over_sender_content_and_reply),
 		cmocka_unit_test(messages_are_shown),
+		cmocka_unit_test(changes_are_checked),
+		cmocka_unit_test(a_change_names_its_message),
+		cmocka_unit_test(reactions_are_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,69 @@ many_in_flight_keep_their_order(void **state)
 		assert_int_equal(seqs[i], i + 1);
 }
 
+/* Ada's first message to Bob, and the edit of it by `actor_id`. */
+static struct change_submission
+edit_of_first(struct fixture *fixture, const char *actor_id, const char *content)
+{
+	struct change_submission submission = {.change = {.action = MESSAGE_EDIT, .content = content}};
+	struct submission first = to_bob(fixture, "hello");
+
+	memcpy(first.draft.id, "01890000-0000-7000-8000-00000000000d", ID_SIZE);
+	check_status(pipeline_submit_wait(fixture->pipeline, &first), OK);
+	memcpy(submission.change.conversation_id, first.stored.conversation_id, ID_SIZE);
+	memcpy(submission.change.message_id, first.stored.id, ID_SIZE);
+	memcpy(submission.change.actor_id, actor_id, ID_SIZE);
+	submission_finish(&first);
+	return submission;
+}
+
+static void
+a_change_is_made_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change_submission submission = edit_of_first(fixture, fixture->ada, "hello Bob");
+
+	check_status(pipeline_change_wait(fixture->pipeline, &submission), OK);
+	assert_false(submission.unchanged);
+	assert_int_equal(submission.stored.rev, 3);
+	assert_string_equal(submission.stored.content, "hello Bob");
+
+	check_status(pipeline_change_wait(fixture->pipeline, &submission), OK); /* the same again */
+	assert_true(submission.unchanged);
+	assert_int_equal(submission.stored.rev, 3);
+	assert_string_equal(submission.stored.content, "hello Bob");
+	change_submission_finish(&submission);
+
+	submission = edit_of_first(fixture, fixture->bob, "hello Bob");
+	check_status(pipeline_change_wait(fixture->pipeline, &submission), ERR_FORBIDDEN);
+	assert_string_equal(submission.fault.code, "not_sender");
+	change_submission_finish(&submission);
+}
+
+static void
+never_changed(struct change_submission *submission)
+{
+	(void)submission;
+	fail_msg("done was called for a change that was refused at once");
+}
+
+static void
+a_change_is_refused_at_once(void **state)
+{
+	struct fixture *fixture = *state;
+	struct change_submission submission = edit_of_first(fixture, fixture->ada, "");
+
+	submission.done = never_changed;
+	check_status(pipeline_change(fixture->pipeline, &submission), ERR_INVALID);
+	check_status(submission.status, ERR_INVALID);
+	assert_string_equal(submission.fault.code, "content_invalid");
+	submission.change.message_id[0] = 'x';
+	check_status(pipeline_change(fixture->pipeline, &submission), ERR_NOT_FOUND);
+	assert_string_equal(submission.fault.code, "message_not_found");
+	check_status(pipeline_change_wait(fixture->pipeline, &submission), ERR_NOT_FOUND);
+	change_submission_finish(&submission);
+}
+
 static void
 a_mode_that_is_not_there(void **state)
 {
@@ -189,6 +252,8 @@ main(void)
 		CASE(refused_at_once),
 		CASE(refused_by_the_writer),
 		CASE(many_in_flight_keep_their_order),
+		CASE(a_change_is_made_once),
+		CASE(a_change_is_refused_at_once),
 		cmocka_unit_test(a_mode_that_is_not_there),
 	};
 

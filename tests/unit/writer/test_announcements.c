@@ -196,6 +196,54 @@ only_what_was_committed_is_told(void **state)
 	expect_nothing(fixture);
 }
 
+/* Changes in one batch with the message that they change, and repetitions: each is told once, in the order of the revisions. */
+static void
+each_change_is_told_once(void **state)
+{
+	static const struct {
+		enum message_action action;
+		const char *text, *kind; /* NULL: nothing to tell */
+	} cases[] = {
+		{MESSAGE_EDIT, "oat milk", "message.updated"},
+		{MESSAGE_EDIT, "oat milk", NULL},
+		{MESSAGE_REACT, "\xe2\x98\x95", "reaction.updated"},
+		{MESSAGE_REACT, "\xe2\x98\x95", NULL},
+		{MESSAGE_UNREACT, "\xe2\x98\x95", "reaction.updated"},
+		{MESSAGE_DELETE, NULL, "message.deleted"},
+		{MESSAGE_DELETE, NULL, NULL},
+		{MESSAGE_EDIT, "milk", NULL},
+	};
+	enum { N = sizeof cases / sizeof cases[0] };
+	struct fixture *fixture = *state;
+	struct redis_subscriber *subscriber = &fixture->subscriber;
+	struct write_send_message *send = &fixture->sends[0];
+	struct write_change_message writes[N];
+	struct write_op *ops[N + 1] = {&send->op};
+	int64_t rev = 2;
+
+	make_direct_send(send, fixture->eve, fixture->eve, NULL, "milk");
+	for (size_t i = 0; i < N; i++) {
+		make_change(&writes[i], cases[i].action, fixture->eve, fixture->notes, send->draft.id);
+		writes[i].change.content = writes[i].change.emoji = cases[i].text;
+		ops[i + 1] = &writes[i].op;
+	}
+	batch_run(&fixture->runner, ops, N + 1);
+	json_decref(expect_event(subscriber, 'c', fixture->notes, "member.joined", 1));
+	json_decref(expect_event(subscriber, 'u', fixture->eve, "conversation.created", 1));
+	json_decref(expect_event(subscriber, 'c', fixture->notes, "message.created", 2));
+	for (size_t i = 0; i < N; i++) {
+		if (cases[i].kind) {
+			json_t *json = expect_event(subscriber, 'c', fixture->notes, cases[i].kind, ++rev);
+
+			assert_string_equal(json_string_value(json_object_get(json, "type")), cases[i].kind);
+			assert_int_equal(json_integer_value(json_object_get(json, "rev")), rev);
+			json_decref(json);
+		}
+		arena_finish(&writes[i].op.arena);
+	}
+	expect_nothing(fixture);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -205,6 +253,7 @@ main(void)
 		CASE(a_first_message_tells_everybody_in_order),
 		CASE(notes_to_oneself_have_one_member),
 		CASE(only_what_was_committed_is_told),
+		CASE(each_change_is_told_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,115 @@
+"""A scene in which every operation of api/openapi.yaml can succeed, and the call of each that does.
+
+The calls are the document's own examples with ids that exist here, so that a new operation has its call as soon as it
+is documented; what an example alone cannot know (whose turn it is, a name nobody has) stands in `Scene.values`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from support.client import PASSWORD, Api, Json, Person, new_name
+from support.openapi import Operation
+from support.stack import Stack
+
+
+def each(operations: list[Operation]) -> list[Any]:
+    """Parameters of a test, one for each operation."""
+    return [pytest.param(operation, id=operation.id) for operation in operations]
+
+
+def dump(value: Any) -> bytes:
+    """JSON without a space too many."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+@dataclass
+class Call:
+    """A request below the operation's server. `path` is percent-encoded, `body` is None when there is none."""
+
+    operation: Operation
+    path: str
+    query: Json = field(default_factory=dict)
+    body: Json | None = None
+
+    @property
+    def method(self) -> str:
+        return self.operation.steps[2].upper()
+
+    def send(self, api: Api, token: str | None = None, **more: Any) -> httpx.Response:
+        """Sends it with this token; `more` goes to httpx and wins over the call's own body."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= more.pop("headers", {})
+        if self.body is not None and "content" not in more:
+            more.setdefault("json", self.body)
+        return api.http.request(self.method, self.path, params=self.query or None, headers=headers, **more)
+
+
+class Scene:
+    """Ann and Bob, their conversation, and a message of Ann's that Bob has not read; Eve is a stranger to them."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.api = Api(stack)
+        self.ann, self.bob, self.eve = (Person.new(stack, name) for name in ("ann", "bob", "eve"))
+        self.ann.say(self.bob, "hello")
+        self.message: Json = self.ann.say(self.bob, "a message of Ann's")
+        self.conversation_id: str = self.message["conversation_id"]
+
+    def close(self) -> None:
+        for one in (self.api, self.ann, self.bob, self.eve):
+            one.close()
+
+    def values(self, operation: Operation) -> Json:
+        """What stands for the ids and names of the document's examples, seen from Ann."""
+        values: Json = {
+            "conversation_id": self.conversation_id,
+            "message_id": self.message["id"],
+            "user_id": self.bob.id,
+            "recipient_id": self.bob.id,
+            "username": self.ann.username,
+            "password": PASSWORD,
+            "current_password": PASSWORD,
+            "refresh_token": self.ann.refresh_token,
+            "query": self.bob.username[:6],
+        }
+        if operation.id == "sign_up":
+            values["username"] = new_name()
+        if operation.id == "revoke_session":
+            device = self.ann.another_device()
+            values["session_id"] = self.session_of(device)
+            device.close()
+        return values
+
+    @staticmethod
+    def session_of(person: Person) -> str:
+        items = person.get("/auth/sessions").json()["items"]
+        return str(next(item["id"] for item in items if item["current"]))
+
+    def call(self, operation: Operation, **changed: Any) -> Call:
+        """The operation's call by Ann; `changed` replaces path parameters."""
+        values = self.values(operation) | changed
+        path = operation.path
+        query: Json = {}
+        for parameter in operation.parameters():
+            name, example = parameter["name"], parameter.get("example")
+            value = values.get(name, example)
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{name}}}", quote(str(value), safe=""))
+            elif parameter["in"] == "query" and parameter.get("required"):
+                query[name] = value
+        return Call(operation, path, query, self._body(operation, values))
+
+    def _body(self, operation: Operation, values: Json) -> Json | None:
+        example = operation.body_example()
+        if example is None:
+            return None
+        body = {name: values.get(name, value) for name, value in example.items()}
+        if "known" in body:
+            body["known"] = {self.conversation_id: 1}
+        return body
