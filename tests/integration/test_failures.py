@@ -308,5 +308,5 @@ def test_a_daemon_that_cannot_start_says_why(stack: Stack, program: str) -> None
     ):
         done = run_program(stack, program, **(elsewhere | settings))
         assert (done.returncode, done.stdout) == (1, "")
-        assert reason in done.stderr.splitlines()[-1]
-        assert done.stderr.splitlines()[-1].startswith(f"{program}: ")
+        said = [line for line in done.stderr.splitlines() if line.startswith(f"{program}: ")]
+        assert len(said) == 1 and reason in said[0], done.stderr

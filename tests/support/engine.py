@@ -24,6 +24,8 @@ IN_MEMORY_BYTES = 3 << 30
 
 # Mount points are this process's own; then it becomes the program that it is given.
 ALONE = ("unshare", "--mount", "--", "setpriv", "--pdeathsig", "TERM")
+# Does nothing where the control groups are mounted, as systemd and docker.io's own start script do.
+WITH_CGROUPS = ("sh", "-c", 'cgroupfs-mount && exec "$@"', "cgroups")
 ON_TMPFS = ("sh", "-c", f'mount -t tmpfs -o mode=700,size={IN_MEMORY_BYTES} stonechat "$0" && exec "$@"')
 
 # What the published small images of Debian leave out as well.
@@ -70,6 +72,7 @@ class Engine:
         if os.geteuid() != 0:
             raise UnavailableError("dockerd needs root")
         dockerd = reachable("dockerd")
+        reachable("cgroupfs-mount")
         # In place of the machine's own settings.
         (self.folder / "daemon.json").write_text("{}")
         for driver in ("overlay2", "vfs"):
@@ -97,7 +100,9 @@ class Engine:
         # vfs copies every layer.
         in_memory = [*ON_TMPFS, str(root)] if driver == "overlay2" and memory_available() > 2 * IN_MEMORY_BYTES else []
         with self.log.open("a") as log:
-            self.child = subprocess.Popen([*ALONE, *in_memory, dockerd, *options], env=self.env, stdout=log, stderr=log)
+            self.child = subprocess.Popen(
+                [*ALONE, *WITH_CGROUPS, *in_memory, dockerd, *options], env=self.env, stdout=log, stderr=log
+            )
 
     def _ended(self) -> bool:
         assert self.child
