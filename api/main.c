@@ -76,6 +76,15 @@ hold_signals(sigset_t *ret_signals)
 	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 }
 
+/* A second signal ends the process at once: libfcgi has handlers of its own, which only note it. */
+static void
+let_next_end(const sigset_t *signals)
+{
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -95,6 +104,7 @@ main(int argc, char **argv)
 	log_info("started", LOG_S("socket", parts.config.api_socket), LOG_I("threads", parts.config.api_threads));
 	sigwait(&signals, &received);
 	log_info("stopping", LOG_S("signal", received == SIGTERM ? "TERM" : "INT"));
+	let_next_end(&signals);
 	stop(&parts);
 	return PROGRAM_DONE;
 }

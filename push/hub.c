@@ -198,11 +198,12 @@ set_normal(struct hub *hub, bool normal, const char *reason)
 	if (hub->normal == normal)
 		return;
 	hub->normal = normal;
+	metrics_set(METRIC_DEGRADED, !normal);
 	log_warn("mode", LOG_S("mode", hub_mode(hub)), LOG_S("reason", reason));
 	frame = frame_mode(hub_mode(hub), "bus"); /* what it says in detail is for the log */
 	HASH_ITER (hh, hub->sockets, socket, next) {
 		if (socket->greeted)
-			session_send_control(socket->session, frame);
+			session_send_ephemeral(socket->session, frame, "mode");
 	}
 	frame_unref(frame);
 }
@@ -338,6 +339,7 @@ hub_create(struct loop *loop, struct storage *storage, const char *redis_url, st
 		free(hub);
 		return status;
 	}
+	metrics_set(METRIC_DEGRADED, 1);
 	uv_timer_init(loop_uv(loop), &hub->tick);
 	hub->tick.data = hub;
 	uv_timer_start(&hub->tick, on_tick, HUB_TICK_MS, HUB_TICK_MS);

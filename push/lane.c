@@ -14,7 +14,7 @@ struct lane_item {
 	struct lane_item *prev, *next;
 	struct frame *frame; /* NULL: a gap marker */
 	int64_t rev;
-	char channel[EVENT_CHANNEL_SIZE]; /* the stream; "" in control */
+	char channel[EVENT_CHANNEL_SIZE]; /* the stream; "" in control; the key in ephemeral */
 };
 
 static struct lane_item *
@@ -59,13 +59,14 @@ lanes_finish(struct lanes *lanes)
 {
 	drop_all(&lanes->control);
 	drop_all(&lanes->durable);
+	drop_all(&lanes->ephemeral);
 	lanes->n_markers = 0;
 }
 
 bool
 lanes_are_empty(const struct lanes *lanes)
 {
-	return lanes->control.items == NULL && lanes->durable.items == NULL;
+	return lanes->control.items == NULL && lanes->durable.items == NULL && lanes->ephemeral.items == NULL;
 }
 
 void
@@ -147,6 +148,23 @@ lanes_add_durable(struct lanes *lanes, struct frame *frame, const char *channel,
 	}
 }
 
+void
+lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key)
+{
+	struct lane *lane = &lanes->ephemeral;
+	struct lane_item *item;
+
+	DL_FOREACH (lane->items, item) {
+		if (strcmp(item->channel, key) == 0)
+			break;
+	}
+	if (item != NULL)
+		drop(lane, item);
+	else if (lane->n_items >= LANE_EPHEMERAL_MAX)
+		drop(lane, lane->items);
+	append(lane, frame, key, 0);
+}
+
 static json_t *
 marker_to_json(const struct lane_item *marker)
 {
@@ -186,10 +204,18 @@ len_of(const struct lane_item *item)
 	return item->frame == NULL ? MARKER_LEN : item->frame->len;
 }
 
+static struct lane *
+first_filled(struct lanes *lanes)
+{
+	if (lanes->control.items != NULL)
+		return &lanes->control;
+	return lanes->durable.items != NULL ? &lanes->durable : &lanes->ephemeral;
+}
+
 struct frame *
 lanes_take(struct lanes *lanes)
 {
-	struct lane *lane = lanes->control.items != NULL ? &lanes->control : &lanes->durable;
+	struct lane *lane = first_filled(lanes);
 	char joined[LANE_JOINED_MAX];
 	struct frame *frame;
 	size_t len;

@@ -1,8 +1,9 @@
-/* What waits for a socket that does not read as fast as we write: two lanes with a bound each, so that a slow consumer
+/* What waits for a socket that does not read as fast as we write: three lanes with a bound each, so that a slow consumer
  * costs constant memory.
  *
  * Control (replies) is never dropped: over LANE_CONTROL_MAX the session stops reading from the socket. Durable is bounded by
- * LANE_DURABLE_MAX bytes of payload; on overflow a stream's payloads collapse into one gap marker, which is never dropped. */
+ * LANE_DURABLE_MAX bytes of payload; on overflow a stream's payloads collapse into one gap marker, which is never dropped.
+ * Ephemeral is what only its newest state matters of: one frame per key, the oldest dropped over LANE_EPHEMERAL_MAX keys. */
 #ifndef PUSH_LANE_H
 #define PUSH_LANE_H
 
@@ -15,6 +16,7 @@
 enum {
 	LANE_CONTROL_MAX = 64 * 1024,
 	LANE_DURABLE_MAX = 256 * 1024,
+	LANE_EPHEMERAL_MAX = 64,     /* keys */
 	LANE_JOINED_MAX = 16 * 1024, /* bytes of a frame that joins several objects */
 };
 
@@ -28,7 +30,7 @@ struct lane {
 
 /* Begins as zero bytes. */
 struct lanes {
-	struct lane control, durable;
+	struct lane control, durable, ephemeral;
 	size_t n_markers; /* in durable */
 };
 
@@ -42,7 +44,10 @@ void lanes_add_control(struct lanes *lanes, struct frame *frame);
 /* `channel` is the stream that the frame belongs to: c:<id> or u:<id>. */
 void lanes_add_durable(struct lanes *lanes, struct frame *frame, const char *channel, int64_t rev);
 
-/* The next frame to be written, with a reference of the caller's, or NULL: control first, then durable. Small neighbours
+/* In place of the frame that waits under the same key (shorter than a channel), as the newest of its lane. */
+void lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key);
+
+/* The next frame to be written, with a reference of the caller's, or NULL: control, durable, ephemeral. Small neighbours
  * of one lane are joined, separated by newlines. */
 struct frame *lanes_take(struct lanes *lanes);
 

@@ -28,7 +28,7 @@
 enum {
 	STORAGE_THREADS = 2,
 	DESCRIPTORS_MAX = 20000, /* the WebSocket library goes through a table of this size at each close */
-	DRAIN_MS = 1500,         /* for close frames to be answered */
+	FAREWELL_MS = 1500,      /* for close frames to be answered */
 	DRAIN_LOOK_MS = 20,
 	PROBE_MS = 5000,       /* between two looks at the database, and how long one may take */
 	PROBE_AGAIN_MS = 1000, /* after one that failed */
@@ -135,26 +135,46 @@ on_drain(uv_timer_t *timer)
 {
 	struct app *app = timer->data;
 
+	session_server_close_due(app->sessions);
 	if (ws_n_open(app->ws) == 0 || clock_monotonic_ms() >= app->drain_until_ms)
 		loop_stop(app->loop);
 }
 
+/* What a successor of this process needs to start while the sockets here take their leave. */
+static void
+free_ports(struct app *app)
+{
+	ws_stop_listening(app->ws);
+	metrics_http_stop(app->metrics);
+	app->metrics = NULL;
+}
+
+static void
+begin_drain(struct app *app, const char *signal_name, int64_t within_ms)
+{
+	app->draining = true;
+	ws_set_ready(app->ws, false);
+	uv_timer_stop(&app->probe_timer);
+	log_info("draining", LOG_S("signal", signal_name), LOG_I("sockets", ws_n_open(app->ws)),
+		 LOG_I("within_ms", within_ms));
+	free_ports(app);
+	session_server_drain(app->sessions, within_ms);
+	app->drain_until_ms = clock_monotonic_ms() + within_ms + FAREWELL_MS;
+	uv_timer_start(&app->drain, on_drain, 0, DRAIN_LOOK_MS);
+}
+
+/* SIGTERM gives the sockets time to go one after the other, SIGINT closes them all; a second one of either ends at once. */
 static void
 on_signal(uv_signal_t *handle, int number)
 {
 	struct app *app = handle->data;
 
 	if (app->draining)
-		return;
-	app->draining = true;
-	ws_set_ready(app->ws, false);
-	uv_timer_stop(&app->probe_timer);
-	log_info("draining", LOG_S("signal", number == SIGINT ? "SIGINT" : "SIGTERM"),
-		 LOG_I("sockets", ws_n_open(app->ws)));
-	ws_stop_listening(app->ws);
-	session_server_close_all(app->sessions, WS_DRAINING, "draining");
-	app->drain_until_ms = clock_monotonic_ms() + DRAIN_MS;
-	uv_timer_start(&app->drain, on_drain, 0, DRAIN_LOOK_MS);
+		loop_stop(app->loop);
+	else if (number == SIGINT)
+		begin_drain(app, "SIGINT", 0);
+	else
+		begin_drain(app, "SIGTERM", app->config.push_drain_ms);
 }
 
 static void
@@ -287,6 +307,8 @@ start_serving(struct app *app, struct fault *ret_fault)
 		.port = (int)config->push_port,
 		.share_port = config->push_processes > 1,
 		.frame_bytes = (size_t)config->limits_frame_bytes,
+		.accepts = {config->limits_accepts_per_second, config->limits_accepts_burst},
+		.handshakes_max = (size_t)config->limits_handshakes,
 		.public_origins = (const char *const *)config->public_origins,
 		.handlers = &app->handlers,
 		.context = app->sessions,

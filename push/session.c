@@ -101,6 +101,15 @@ session_send_durable(struct session *session, struct frame *frame, const char *c
 }
 
 void
+session_send_ephemeral(struct session *session, struct frame *frame, const char *key)
+{
+	if (session->state == SESSION_CLOSING || write_now(session, frame))
+		return;
+	lanes_add_ephemeral(&session->lanes, frame, key);
+	wait_for_room(session);
+}
+
+void
 session_reply(struct session *session, json_t *reply)
 {
 	struct frame *frame = frame_from_json(reply);
@@ -136,6 +145,7 @@ session_greet(struct session *session, const struct session_hello *hello)
 		return; /* closed while the hub was reading */
 	json = auth_hello(session, hello);
 	session_set_state(session, SESSION_LIVE);
+	ws_admitted(session->conn);
 	session_reply(session, json);
 	session_update_reading(session);
 	log_debug("hello", LOG_S("connection", session->connection_id), LOG_S("user", session->user_id));
@@ -234,6 +244,8 @@ on_opened(void *context, struct ws_conn *conn)
 	wheel_set(server->options.wheel, &session->check, server->options.auth_ms);
 	DL_APPEND(server->sessions, session);
 	metrics_add(METRIC_SOCKETS, 1);
+	if (server->draining)
+		session_close(session, WS_DRAINING, "draining");
 	return session;
 }
 
@@ -321,4 +333,58 @@ session_server_close_all(struct session_server *server, int code, const char *re
 
 	DL_FOREACH_SAFE (server->sessions, session, next)
 		session_close(session, code, reason);
+}
+
+/* Drain. */
+
+static size_t
+count_live(const struct session_server *server)
+{
+	const struct session *session;
+	size_t n = 0;
+
+	DL_FOREACH (server->sessions, session)
+		n += session->state == SESSION_LIVE;
+	return n;
+}
+
+static void
+announce_slot(struct session *session, int64_t after_ms)
+{
+	session->leave_at_ms = clock_monotonic_ms() + after_ms;
+	session_reply(session, json_pack("{s:s, s:I}", "type", "reconnect", "after_ms", (json_int_t)after_ms));
+}
+
+void
+session_server_drain(struct session_server *server, int64_t within_ms)
+{
+	int64_t n_live = (int64_t)count_live(server), slot = 0;
+	struct session *session, *next;
+
+	server->draining = true;
+	if (within_ms <= 0) {
+		session_server_close_all(server, WS_DRAINING, "draining");
+		return;
+	}
+	DL_FOREACH_SAFE (server->sessions, session, next) {
+		if (session->state == SESSION_LIVE)
+			announce_slot(session, within_ms * ++slot / n_live);
+		else
+			session_close(session, WS_DRAINING, "draining");
+	}
+}
+
+void
+session_server_close_due(struct session_server *server)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	struct session *session, *next;
+
+	DL_FOREACH_SAFE (server->sessions, session, next) {
+		if (session->state == SESSION_CLOSING)
+			continue;
+		if (session->leave_at_ms > now_ms)
+			return;
+		session_close(session, WS_DRAINING, "draining");
+	}
 }

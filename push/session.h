@@ -37,6 +37,8 @@ struct session;
  * collapse it into one gap marker; the frame is shared, the session takes a reference of its own if it keeps it. */
 void session_send_durable(struct session *session, struct frame *frame, const char *channel, int64_t rev);
 void session_send_control(struct session *session, struct frame *frame);
+/* Of what waits under one key only the newest is sent (lane.h). */
+void session_send_ephemeral(struct session *session, struct frame *frame, const char *key);
 
 struct session_hello {
 	const char *epoch;
@@ -83,5 +85,12 @@ void session_server_handlers(struct ws_handlers *ret_handlers);
 
 /* Closes every session. */
 void session_server_close_all(struct session_server *server, int code, const char *reason);
+
+/* The server ends: every live session is told its slot within `within_ms` by a `reconnect` frame; the others, and those that
+ * are opened from now on, are closed with 4001 at once. 0: all of them are, without a word before. */
+void session_server_drain(struct session_server *server, int64_t within_ms);
+
+/* While draining: closes the sessions whose slot has come. */
+void session_server_close_due(struct session_server *server);
 
 #endif

@@ -14,7 +14,8 @@ struct auth;
 
 struct session_server {
 	struct session_server_options options;
-	struct session *sessions;
+	struct session *sessions; /* while draining, in the order of their slots */
+	bool draining;
 };
 
 struct session {
@@ -37,7 +38,8 @@ struct session {
 
 	struct wheel_entry check;
 	struct liveness liveness;
-	int64_t ping_at_ms; /* monotonic */
+	int64_t ping_at_ms;  /* monotonic */
+	int64_t leave_at_ms; /* its slot while the server drains; monotonic */
 };
 
 void session_set_state(struct session *session, enum session_state state);

@@ -7,15 +7,21 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { SEND_BUFFER_BYTES = 16 * 1024 };
+enum {
+	SEND_BUFFER_BYTES = 16 * 1024,
+	NOT_SENT_BYTES = 16 * 1024,  /* not writable while more waits for the peer's window */
+	USER_TIMEOUT_MS = 40 * 1000, /* after LIVENESS_STALLED_MS: a close that nobody reads ends too */
+};
 
 void
 transport_prepare(int fd)
 {
-	const int on = 1, bytes = SEND_BUFFER_BYTES;
+	const int on = 1, buffer = SEND_BUFFER_BYTES, not_sent = NOT_SENT_BYTES, timeout_ms = USER_TIMEOUT_MS;
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
 void

@@ -87,6 +87,13 @@ ws_want_writable(struct ws_conn *conn)
 }
 
 void
+ws_admitted(struct ws_conn *conn)
+{
+	if (!conn->close_asked)
+		ws_handshake_over(conn->ws, conn->wsi);
+}
+
+void
 ws_set_reading(struct ws_conn *conn, bool reading)
 {
 	if (!conn->close_asked)
@@ -263,6 +270,9 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 		return ws_http_upgrade(ws, wsi);
 	case LWS_CALLBACK_ESTABLISHED:
 		return on_established(ws, wsi, slot);
+	case LWS_CALLBACK_WSI_DESTROY:
+		ws_handshake_over(ws, wsi);
+		return 0;
 	default:
 		break;
 	}
@@ -362,6 +372,7 @@ ws_create(const struct ws_options *options)
 	ws->listen_fd = -1;
 	uv_timer_init(options->loop, &ws->closer);
 	ws->closer.data = ws;
+	refusals_init(&ws->refusals, options->loop);
 	return ws;
 }
 
@@ -376,6 +387,7 @@ void
 ws_close_handles(struct ws *ws)
 {
 	ws_stop_listening(ws);
+	refusals_close(&ws->refusals);
 	uv_close((uv_handle_t *)&ws->closer, NULL);
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "frame.h"
+#include "rate.h"
 
 struct ws;
 struct ws_conn;
@@ -50,6 +51,8 @@ struct ws_options {
 	int port;
 	bool share_port; /* several processes listen on it (SO_REUSEPORT) */
 	size_t frame_bytes;
+	struct rate_limit accepts;         /* connections; more are refused with 503 */
+	size_t handshakes_max;             /* between their accept and ws_admitted; more are refused too */
 	const char *const *public_origins; /* NULL-terminated, or NULL */
 	const struct ws_handlers *handlers;
 	void *context; /* of `opened` */
@@ -85,6 +88,9 @@ void ws_send(struct ws_conn *conn, struct frame *frame);
 void ws_ping(struct ws_conn *conn);
 
 void ws_want_writable(struct ws_conn *conn);
+
+/* The handshake is over: the socket counts among handshakes_max no more. */
+void ws_admitted(struct ws_conn *conn);
 
 /* Stops and resumes reading; what is not read waits in the kernel. */
 void ws_set_reading(struct ws_conn *conn, bool reading);

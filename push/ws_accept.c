@@ -1,6 +1,6 @@
 /* The listening socket of our own: the library never shares a port, and accepts without bound.
  *
- * At most ACCEPTS_MAX sockets a turn, so that those that are open are served in between; when descriptors run out, accepting
+ * What comes faster than the admission allows is refused before the library hears of it. At most ACCEPTS_MAX sockets a turn, so that those that are open are served in between; when descriptors run out, accepting
  * rests for a moment instead of spinning. */
 #include "ws_private.h"
 
@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "log.h"
 #include "transport.h"
 
@@ -94,12 +95,33 @@ rest(struct ws *ws, int error)
 	uv_timer_start(&ws->accept_again, on_rested, ACCEPT_REST_MS, 0);
 }
 
+/* The library keeps a pointer of ours per connection: set while its handshake is counted. */
 static void
 adopt(struct ws *ws, int fd)
 {
+	struct lws *wsi;
+
+	if (!admission_take(&ws->admission, clock_monotonic_ms())) {
+		refusals_add(&ws->refusals, fd);
+		return;
+	}
 	transport_prepare(fd);
-	if (lws_adopt_socket_vhost(ws->vhost, fd) == NULL) /* closes the descriptor itself */
+	wsi = lws_adopt_socket_vhost(ws->vhost, fd); /* closes the descriptor itself when it fails */
+	if (wsi != NULL) {
+		lws_set_opaque_user_data(wsi, ws);
+	} else {
+		admission_over(&ws->admission);
 		log_warn("adopt_failed", LOG_I("descriptor", fd));
+	}
+}
+
+void
+ws_handshake_over(struct ws *ws, struct lws *wsi)
+{
+	if (lws_get_opaque_user_data(wsi) == NULL)
+		return;
+	lws_set_opaque_user_data(wsi, NULL);
+	admission_over(&ws->admission);
 }
 
 static void
@@ -126,6 +148,7 @@ enum status
 ws_listen(struct ws *ws, struct fault *ret_fault)
 {
 	TRY(open_listener(&ws->options, &ws->listen_fd, ret_fault));
+	admission_init(&ws->admission, &ws->options.accepts, ws->options.handshakes_max, clock_monotonic_ms());
 	uv_poll_init(ws->options.loop, &ws->listen_poll, ws->listen_fd);
 	ws->listen_poll.data = ws;
 	uv_timer_init(ws->options.loop, &ws->accept_again);

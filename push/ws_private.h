@@ -2,7 +2,9 @@
 #ifndef PUSH_WS_PRIVATE_H
 #define PUSH_WS_PRIVATE_H
 
+#include "admission.h"
 #include "base/buf.h"
+#include "refusals.h"
 #include "ws.h"
 
 struct lws;
@@ -20,6 +22,8 @@ struct ws {
 	uv_poll_t listen_poll;
 	uv_timer_t accept_again; /* after running out of descriptors */
 	bool accepts;
+	struct admission admission;
+	struct refusals refusals;
 
 	uv_timer_t closer;
 	struct ws_conn *closing; /* those that wait for their close frame */
@@ -42,6 +46,8 @@ struct ws_conn {
 
 /* ws_accept.c */
 MUST_USE enum status ws_listen(struct ws *ws, struct fault *ret_fault);
+/* Ends the handshake of a connection, if it is not over yet. */
+void ws_handshake_over(struct ws *ws, struct lws *wsi);
 
 /* ws_http.c: 0, or what the library's callback returns to end the connection. */
 int ws_http_request(struct ws *ws, struct lws *wsi, const char *path);

@@ -34,6 +34,7 @@ struct config {
 	int64_t push_port; /* push.port */
 	const char *push_bind;
 	int64_t push_processes;
+	int64_t push_drain_ms; /* push.drain_ms: from SIGTERM to the last socket's slot */
 	const char *push_node; /* push.node: name of this node; a random part is added per start */
 
 	bool auth_sign_up;             /* auth.sign_up: open | closed */
@@ -45,6 +46,9 @@ struct config {
 	int64_t limits_body_bytes;
 	int64_t limits_request_idle_s; /* limits.request_idle_s: read by lighttpd.conf */
 	int64_t limits_sockets_per_user;
+	int64_t limits_accepts_per_second; /* of one push process, as are the next two */
+	int64_t limits_accepts_burst;
+	int64_t limits_handshakes; /* limits.handshakes: from the accept to hello */
 	int64_t limits_frames_per_second;
 	int64_t limits_frames_burst;
 	int64_t limits_frame_bytes;

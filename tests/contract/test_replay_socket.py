@@ -23,8 +23,8 @@ EVENTS = [e for e in EXAMPLES if "type" in e and "reply_to" not in e and not is_
 
 # Not before there are groups: who is in a direct conversation is in it from its start.
 NOT_YET = {"member.joined"}
-# Those that need Redis to go, and a stack of their own for it.
-WITHOUT_BUS = {"mode", "changes"}
+# Those that need a stack of their own, because Redis or push goes.
+OF_AN_END = {"mode", "changes", "reconnect"}
 # Keys that the text names and no example shows.
 SOMETIMES = {"gap": {"reset"}, "changes": {"snapshot"}}
 
@@ -210,7 +210,7 @@ def unlike(example: Json, real: Json) -> list[str]:
     return differences(example, {key: value for key, value in real.items() if key not in sometimes})
 
 
-@pytest.mark.parametrize("example", [e for e in EVENTS if name_of(e) not in NOT_YET | WITHOUT_BUS], ids=name_of)
+@pytest.mark.parametrize("example", [e for e in EVENTS if name_of(e) not in NOT_YET | OF_AN_END], ids=name_of)
 def test_an_event_is_what_really_comes(scene: Scene, example: Json) -> None:
     assert unlike(example, CAUSES[name_of(example)](scene)) == []
 
@@ -226,6 +226,19 @@ def test_without_the_bus_it_is_as_shown(own_stack: Stack) -> None:
     assert unlike(changes, live.event("changes", timeout=20, conversation_id=scene.room)) == []
     own_stack.restart("redis")
     assert unlike(mode, live.event("mode", timeout=20, mode="normal")) == []
+    scene.close()
+
+
+def test_a_server_that_ends_says_so_as_shown(make_stack: MakeStack) -> None:
+    (shown,) = [e for e in EVENTS if e["type"] == "reconnect"]
+    scene = Scene(make_stack({"push.drain_ms": str(shown["after_ms"])}))
+    live = scene.socket(scene.ann)
+    assert scene.stack.push.child
+    scene.stack.push.child.terminate()
+    assert live.event("reconnect") == shown
+    assert live.wait_closed(10) == 4001
+    scene.stack.push.child.wait(10)
+    scene.stack.restart("push")
     scene.close()
 
 

@@ -112,6 +112,12 @@ ws_want_writable(struct ws_conn *conn)
 }
 
 void
+ws_admitted(struct ws_conn *conn)
+{
+	(void)conn;
+}
+
+void
 ws_set_reading(struct ws_conn *conn, bool reading)
 {
 	conn->reading = reading;

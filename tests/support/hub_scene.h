@@ -48,6 +48,13 @@ session_send_durable(struct session *session, struct frame *frame, const char *c
 }
 
 void
+session_send_ephemeral(struct session *session, struct frame *frame, const char *key)
+{
+	(void)key;
+	session_send_control(session, frame);
+}
+
+void
 session_send_control(struct session *session, struct frame *frame)
 {
 	keep(session, (const char *)frame->bytes, frame->len);

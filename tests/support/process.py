@@ -74,6 +74,10 @@ class Process:
             status = None
         return status, time.monotonic() - began
 
+    def count_descriptors(self) -> int:
+        """How many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def tail(self, lines: int = 30) -> str:
         """The end of its log, for the message of a failure."""
         if not self.log.exists():

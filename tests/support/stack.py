@@ -60,6 +60,7 @@ class Stack:
             "push.bind": "127.0.0.1",
             "api.socket": str(self.run / "api.sock"),
             "limits.request_idle_s": "10",
+            "push.drain_ms": "0",
             # A test that sends as fast as it can is not what the limits are for; their own tests set them.
             "limits.frames_per_second": "20000",
             "limits.frames_burst": "20000",

@@ -52,6 +52,15 @@ add_control(struct lanes *lanes, const char *text)
 }
 
 static void
+add_ephemeral(struct lanes *lanes, const char *key, const char *text)
+{
+	struct frame *frame = frame_create(text, strlen(text));
+
+	lanes_add_ephemeral(lanes, frame, key);
+	frame_unref(frame);
+}
+
+static void
 expect_text(struct lanes *lanes, const char *text)
 {
 	struct frame *frame = lanes_take(lanes);
@@ -194,6 +203,51 @@ memory_is_bounded_whatever_comes(void **state)
 	lanes_finish(&lanes);
 }
 
+static void
+of_ephemeral_frames_the_newest_of_a_key_leaves_last(void **state)
+{
+	struct lanes lanes = {0};
+
+	(void)state;
+	add_ephemeral(&lanes, "mode", "degraded");
+	add_ephemeral(&lanes, "typing", "ann types");
+	add_ephemeral(&lanes, "mode", "normal");
+	assert_false(lanes_are_empty(&lanes));
+	add(&lanes, 'a', 1, STREAM_A, 1);
+	add_control(&lanes, "reply");
+	expect_text(&lanes, "reply");
+	expect_text(&lanes, "a");
+	expect_text(&lanes, "ann types\nnormal");
+	assert_null(lanes_take(&lanes));
+	assert_true(lanes_are_empty(&lanes));
+	add_ephemeral(&lanes, "mode", "degraded");
+	lanes_finish(&lanes);
+	assert_true(lanes_are_empty(&lanes));
+}
+
+static void
+ephemeral_keys_are_bounded_and_the_oldest_goes(void **state)
+{
+	struct lanes lanes = {0};
+	char key[16];
+
+	(void)state;
+	for (int i = 0; i < 3 * LANE_EPHEMERAL_MAX; i++) {
+		snprintf(key, sizeof key, "k%d", i);
+		add_ephemeral(&lanes, key, key);
+		assert_true(lanes.ephemeral.n_items <= LANE_EPHEMERAL_MAX);
+	}
+	assert_int_equal(lanes.ephemeral.n_items, LANE_EPHEMERAL_MAX);
+	{
+		struct frame *frame = lanes_take(&lanes);
+
+		assert_memory_equal(frame->bytes, "k128\nk129\n", 10);
+		frame_unref(frame);
+	}
+	assert_null(lanes_take(&lanes));
+	lanes_finish(&lanes);
+}
+
 int
 main(void)
 {
@@ -203,6 +257,8 @@ main(void)
 		cmocka_unit_test(an_overflow_collapses_the_oldest_stream),
 		cmocka_unit_test(a_marker_tells_the_newest_revision_and_no_conversation_for_a_person),
 		cmocka_unit_test(memory_is_bounded_whatever_comes),
+		cmocka_unit_test(of_ephemeral_frames_the_newest_of_a_key_leaves_last),
+		cmocka_unit_test(ephemeral_keys_are_bounded_and_the_oldest_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
