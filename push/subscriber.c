@@ -1,5 +1,6 @@
 /* hiredis on the loop. A subscribed hiredis 0.14 context must never carry another command, and is freed under us when the
- * connection ends: every use asks for the pointer first. */
+ * connection ends: every use asks for the pointer first. One timer beats while the connection is up, and tries to make it while
+ * it is not. */
 #include "subscriber.h"
 
 #include <hiredis/adapters/libuv.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backoff.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -24,11 +26,22 @@ struct subscriber {
 	char heartbeat[ID_SIZE + 2];             /* n:<random> */
 	redisAsyncContext *listening, *commands; /* NULL: not connected */
 	uv_timer_t tick;
-	int64_t heard_ms; /* when a heartbeat came back */
+	int64_t heard_ms;    /* when a heartbeat came back */
+	unsigned n_attempts; /* to connect, since it was up */
 	bool up, stopping;
 };
 
 static void on_message(redisAsyncContext *redis, void *reply, void *data);
+static void on_tick(uv_timer_t *timer);
+
+static void
+try_later(struct subscriber *subscriber)
+{
+	uint32_t random = 0;
+
+	uv_random(NULL, NULL, &random, sizeof random, 0, NULL); /* a failure leaves a zero, which is fine too */
+	uv_timer_start(&subscriber->tick, on_tick, (uint64_t)backoff_ms(subscriber->n_attempts, random), 0);
+}
 
 static void
 lost(struct subscriber *subscriber, const char *reason)
@@ -42,8 +55,10 @@ lost(struct subscriber *subscriber, const char *reason)
 		redisAsyncFree(listening);
 	if (commands)
 		redisAsyncFree(commands);
-	if (was_up && !subscriber->stopping)
-		subscriber->events.down(subscriber->context, reason);
+	if (!was_up || subscriber->stopping)
+		return;
+	try_later(subscriber);
+	subscriber->events.down(subscriber->context, reason);
 }
 
 static void
@@ -117,10 +132,15 @@ on_tick(uv_timer_t *timer)
 		lost(subscriber, "redis does not answer");
 	if (!subscriber->listening || !subscriber->commands) {
 		lost(subscriber, "redis closed the connection");
+		subscriber->n_attempts++;
 		connect_both(subscriber);
 	} else {
 		redisAsyncCommand(subscriber->commands, NULL, NULL, "PUBLISH %s -", subscriber->heartbeat);
 	}
+	if (subscriber->up)
+		uv_timer_start(timer, on_tick, SUBSCRIBER_HEARTBEAT_MS, 0);
+	else
+		try_later(subscriber);
 }
 
 /* ["subscribe", channel, count] | ["unsubscribe", channel, count] | ["message", channel, bytes] */
@@ -142,6 +162,7 @@ on_message(redisAsyncContext *redis, void *data, void *unused)
 		subscriber->heard_ms = clock_monotonic_ms();
 		if (!subscriber->up) {
 			subscriber->up = true;
+			subscriber->n_attempts = 0;
 			subscriber->events.up(subscriber->context);
 		}
 	} else if (strcmp(kind->str, "message") == 0 && payload->type == REDIS_REPLY_STRING) {
@@ -174,7 +195,7 @@ subscriber_create(struct loop *loop, const char *redis_url, const struct subscri
 	id_make(subscriber->heartbeat + 2);
 	uv_timer_init(loop_uv(loop), &subscriber->tick);
 	subscriber->tick.data = subscriber;
-	uv_timer_start(&subscriber->tick, on_tick, 0, SUBSCRIBER_HEARTBEAT_MS);
+	uv_timer_start(&subscriber->tick, on_tick, 0, 0);
 	*ret_subscriber = subscriber;
 	return OK;
 }

@@ -264,8 +264,8 @@ on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in
 	switch (reason) {
 	case LWS_CALLBACK_HTTP:
 		return ws_http_request(ws, wsi, in);
-	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT: else a connection without any limit */
-		return ws_http_connect(wsi);
+	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT or an unknown method: else a connection without any limit */
+		return ws_http_unknown(wsi);
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return ws_http_upgrade(ws, wsi);
 	case LWS_CALLBACK_ESTABLISHED:
@@ -334,11 +334,13 @@ start_library(struct ws *ws, struct fault *ret_fault)
 	void *loops[1] = {ws->options.loop};
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
-		.options =
-			LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_VALIDATE_UTF8 |
+			   LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG, /* tells us of unknown methods */
 		.foreign_loops = loops,
 		.pcontext = &ws->context,
 		.protocols = protocols,
+		.headers = &ws_http_headers,
 		.alpn = "http/1.1",
 		.retry_and_idle_policy = &no_policy,
 		.timeout_secs = HANDSHAKE_S,

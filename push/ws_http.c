@@ -1,6 +1,7 @@
 /* HTTP on the push port: GET /healthz and /readyz, who may upgrade, and a problem document (RFC 9457) for all else.
  *
- * A refusal ends the connection: a body that may follow is not read. */
+ * A refusal ends the connection: a body that may follow is not read. Two are not ours to word: the library answers 403 and a line
+ * of HTML to an upgrade it doesn't know or an address with a broken escape, and just closes when a head is too large. */
 #include "ws_private.h"
 
 #include <assert.h>
@@ -12,7 +13,14 @@
 #include "json.h"
 #include "upgrade.h"
 
-enum { HEADER_BYTES = 512, BODY_BYTES = 512 };
+enum { HEADER_BYTES = 640, BODY_BYTES = 512 };
+
+#define POLICY "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static const struct lws_protocol_vhost_options policy_header = {NULL, NULL, "content-security-policy:", POLICY};
+static const struct lws_protocol_vhost_options nosniff_header = {&policy_header, NULL,
+								 "x-content-type-options:", "nosniff"};
+const struct lws_protocol_vhost_options ws_http_headers = {&nosniff_header, NULL, "cache-control:", "no-store"};
 
 struct problem {
 	unsigned status;
@@ -61,7 +69,8 @@ refuse(struct lws *wsi, unsigned status, bool is_head)
 				  &body_len);
 	int len = snprintf(at, HEADER_BYTES,
 			   "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-			   "Cache-Control: no-store\r\n%sConnection: close\r\n\r\n",
+			   "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+			   "Content-Security-Policy: " POLICY "\r\n%sConnection: close\r\n\r\n",
 			   status, problem->title, body_len, problem->header);
 
 	assert(len < HEADER_BYTES && body_len <= BODY_BYTES);
@@ -112,7 +121,7 @@ ws_http_request(struct ws *ws, struct lws *wsi, const char *path)
 }
 
 int
-ws_http_connect(struct lws *wsi)
+ws_http_unknown(struct lws *wsi)
 {
 	return refuse(wsi, 405, false);
 }

@@ -9,6 +9,7 @@
 
 struct lws;
 struct lws_context;
+struct lws_protocol_vhost_options;
 struct lws_vhost;
 
 struct ws {
@@ -51,7 +52,9 @@ void ws_handshake_over(struct ws *ws, struct lws *wsi);
 
 /* ws_http.c: 0, or what the library's callback returns to end the connection. */
 int ws_http_request(struct ws *ws, struct lws *wsi, const char *path);
-int ws_http_connect(struct lws *wsi);
+int ws_http_unknown(struct lws *wsi); /* a method that the library doesn't know */
 int ws_http_upgrade(struct ws *ws, struct lws *wsi);
+/* What the library adds to each answer that it writes itself. */
+extern const struct lws_protocol_vhost_options ws_http_headers;
 
 #endif

@@ -19,6 +19,7 @@ from support.stack import Stack
 # A bound of the contract is held with this much patience, for slow machines.
 PATIENCE = 3
 HEADS_CHECK_S = 5.0
+SILENCE_S = 3.0
 
 
 # -- durability
@@ -198,12 +199,15 @@ def test_a_redis_that_hangs_holds_nobody_up(own_stack: Stack) -> None:
     room = ann.conversation_with(bob)
     with bob.connect() as live:
         own_stack.redis.freeze()
+        frozen_at = time.monotonic()
         took = []
         for n in range(10):
             began = time.monotonic()
             assert ann.send(room, str(n)).status_code == 201
             took.append(time.monotonic() - began)
         assert sorted(took)[5] < 0.5, "the breaker is open"
+        live.event("mode", mode="degraded", timeout=SILENCE_S * PATIENCE)
+        print(f"a Redis that hangs was noticed within {time.monotonic() - frozen_at:.1f} s (bound {SILENCE_S:g} s)")
         last = ann.history(room)[-1]
         live.told_of(last, timeout=HEADS_CHECK_S * PATIENCE)
         own_stack.redis.thaw()
