@@ -13,7 +13,7 @@
 enum {
 	SUBSCRIBER_BATCH = 512,         /* channels in one SUBSCRIBE */
 	SUBSCRIBER_HEARTBEAT_MS = 1000, /* published from the command connection to a channel of our own */
-	SUBSCRIBER_SILENCE_MS = 3000,   /* no heartbeat came back for so long: the bus is degraded */
+	SUBSCRIBER_SILENCE_MS = 2500,   /* none came back for so long, seen at the next one, within 3 s: degraded */
 };
 
 struct subscriber;
