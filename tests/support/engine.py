@@ -11,30 +11,37 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from support.waiting import wait_until
 
 BASE = "stonechat-base:test"
-START_WITHIN_S = 30.0
+START_WITHIN_S = 60.0
 
 # Three times what the stages of the image take.
 IN_MEMORY_BYTES = 3 << 30
 
-# Mount points are this process's own; then it becomes the program that it is given.
-ALONE = ("unshare", "--mount", "--", "setpriv", "--pdeathsig", "TERM")
+# With mount points of its own, and ended when the tests are; works in a changed root directory as well.
+ALONE = (sys.executable, str(Path(__file__).with_name("own_root.py")), "setpriv", "--pdeathsig", "TERM")
 # Does nothing where the control groups are mounted, as systemd and docker.io's own start script do.
 WITH_CGROUPS = ("sh", "-c", 'cgroupfs-mount && exec "$@"', "cgroups")
 ON_TMPFS = ("sh", "-c", f'mount -t tmpfs -o mode=700,size={IN_MEMORY_BYTES} stonechat "$0" && exec "$@"')
 
-# What the published small images of Debian leave out as well.
+# As in the published small images of Debian: what is left out, and no waiting for a disk.
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache/apt", "var/lib/apt/lists")
 OWN_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 
 
+NOT_STARTED = """the engine does not start; what it said last:
+{log}
+It needs root with the right to mount, and control groups: a machine or virtual machine of its own, or a privileged
+container. Where that is not to be had, name the other parts: script/test --help says them."""
+
+
 class UnavailableError(Exception):
-    """This machine cannot run an engine; the reason."""
+    """This machine cannot run an engine: why, and what to do."""
 
 
 def reachable(program: str) -> str:
@@ -69,18 +76,15 @@ class Engine:
         }
 
     def start(self) -> Engine:
-        if os.geteuid() != 0:
-            raise UnavailableError("dockerd needs root")
         dockerd = reachable("dockerd")
         reachable("cgroupfs-mount")
         # In place of the machine's own settings.
         (self.folder / "daemon.json").write_text("{}")
         for driver in ("overlay2", "vfs"):
             self._launch(dockerd, driver)
-            wait_until(lambda: self._ended() or self._answers(), "dockerd answers or ends", START_WITHIN_S)
-            if not self._ended():
+            if self._started():
                 return self
-        raise UnavailableError(f"dockerd does not start:\n{self.log_tail()}")
+        raise UnavailableError(NOT_STARTED.format(log=self.log_tail()))
 
     def _launch(self, dockerd: str, driver: str) -> None:
         root = self.folder / driver
@@ -103,6 +107,14 @@ class Engine:
             self.child = subprocess.Popen(
                 [*ALONE, *WITH_CGROUPS, *in_memory, dockerd, *options], env=self.env, stdout=log, stderr=log
             )
+
+    def _started(self) -> bool:
+        """Waits until dockerd answers, or ends because it cannot."""
+        try:
+            wait_until(lambda: self._ended() or self._answers(), "it answers or ends", START_WITHIN_S)
+        except AssertionError as failure:
+            raise UnavailableError(NOT_STARTED.format(log=f"{self.log_tail()}\n{failure}")) from None
+        return not self._ended()
 
     def _ended(self) -> bool:
         assert self.child
@@ -139,6 +151,10 @@ class Engine:
         sources = self._sources(suite)
         mirror = next(uri for uri, release, _ in sources if release == suite)
         root, archive = self.folder / "base", self.folder / "base.tar"
+        dpkg = root / "etc/dpkg/dpkg.cfg.d"
+        dpkg.mkdir(parents=True)
+        excluded = "".join(f"path-exclude=/{folder}/*\n" for folder in LEFT_OUT[:3])
+        (dpkg / "small").write_text(f"force-unsafe-io\n{excluded}")
         debootstrap = [*ALONE, reachable("debootstrap"), "--variant=minbase", suite, str(root), mirror]
         self.run(*debootstrap, timeout=600, **self._proxies())
         self._settle(root, sources)
@@ -166,10 +182,9 @@ class Engine:
 
     def _settle(self, root: Path, sources: list[tuple[str, str, str]]) -> None:
         """Makes apt and npm work in containers of this root as they do here, and takes away what is not needed."""
-        apt, dpkg, authorities = root / "etc/apt", root / "etc/dpkg/dpkg.cfg.d", root / str(OWN_AUTHORITIES)[1:]
+        apt, authorities = root / "etc/apt", root / str(OWN_AUTHORITIES)[1:]
         (apt / "sources.list").write_text("".join(f"deb {' '.join(source)}\n" for source in sources))
         (apt / "apt.conf.d/10acquire").write_text("\n".join([*self._settings(), ""]))
-        (dpkg / "leave-out").write_text("".join(f"path-exclude=/{folder}/*\n" for folder in LEFT_OUT[:3]))
         authorities.mkdir(parents=True, exist_ok=True)
         for certificate in OWN_AUTHORITIES.glob("*.crt"):
             shutil.copy(certificate, authorities)
