@@ -6,16 +6,31 @@
 
 #include "base/text.h"
 #include "req.h"
+#include "store/meta.h"
+
+/* Read once a request, before the page: an old page under the tag of a new epoch would be taken for the present as soon as
+ * the new history has come to the same revision. */
+static enum status
+read_epoch(struct req *req)
+{
+	char epoch[EVENT_EPOCH_SIZE];
+	struct db *db;
+
+	TRY(req_db(req, &db));
+	TRY(meta_epoch(db, epoch));
+	req->epoch = arena_strdup(&req->arena, epoch);
+	return OK;
+}
 
 enum status
 etag_make(struct req *req, const char *conversation_id, const char *page, int64_t rev, const char **ret_etag)
 {
-	const char *epoch;
 	char digest[ID_DIGEST_SIZE];
 
-	TRY(reader_epoch(req->reader, &epoch));
+	if (!req->epoch)
+		TRY(read_epoch(req));
 
-	const char *const parts[] = {epoch, req->caller.user_id, conversation_id, page};
+	const char *const parts[] = {req->epoch, req->caller.user_id, conversation_id, page};
 	id_digest(parts, sizeof parts / sizeof parts[0], digest);
 	*ret_etag = arena_printf(&req->arena, "\"%" PRId64 ".%s\"", rev, digest);
 	return OK;

@@ -49,6 +49,7 @@ struct req {
 	size_t n_query_pairs;
 	json_t *body; /* an object where the route has a body, {} when an optional one is missing */
 	struct caller caller;
+	const char *epoch; /* of its tags (etag.c); NULL until one is made */
 	char request_id[REQ_ID_SIZE];
 
 	/* why a handler refused */

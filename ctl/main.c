@@ -16,6 +16,7 @@ static const struct command {
 	{"config", "config get NAME | print", "shows a setting's effective value, or a file with all of them",
 	 cmd_config},
 	{"migrate", "migrate [--dry-run]", "makes folders and token key, brings the database up to date", cmd_migrate},
+	{"restore", "restore FILE", "puts a copy of the database in the place of the one in use", cmd_restore},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

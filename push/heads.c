@@ -63,6 +63,25 @@ compare(struct hub *hub, const struct heads_job *job)
 }
 
 static void
+take_answer(struct hub *hub, const struct heads_job *job)
+{
+	if (job->job.status != OK) {
+		hub->heads_position = 0; /* the next connection may see another past: compare all */
+		return;
+	}
+	if (!hub_epoch_seen(hub, job->epoch))
+		return; /* before the position, which may have gone back too: all is forgotten once */
+	if (job->position && job->next_position < job->position) {
+		hub_forget_all(hub, "the database has gone back");
+		return;
+	}
+	hub->heads_position = job->next_position;
+	compare(hub, job);
+	if (!job->position)
+		hub_compared(hub);
+}
+
+static void
 on_done(struct storage_job *storage_job)
 {
 	struct heads_job *job = (struct heads_job *)storage_job;
@@ -71,16 +90,7 @@ on_done(struct storage_job *storage_job)
 	hub->jobs--;
 	if (job->number == hub->heads_number) {
 		hub->heads_asking = false;
-		if (storage_job->status != OK)
-			hub->heads_position = 0; /* the next connection may see another past: compare all */
-		else if (job->position && job->next_position < job->position)
-			hub_forget_all(hub, "the database has gone back");
-		else if (hub_epoch_seen(hub, job->epoch)) {
-			hub->heads_position = job->next_position;
-			compare(hub, job);
-			if (!job->position)
-				hub_compared(hub);
-		}
+		take_answer(hub, job);
 	}
 	arena_finish(&storage_job->arena);
 	free(job);

@@ -1,43 +1,15 @@
 /* stonechat migrate: what a server needs before it starts: the data folder, the token key, and the database with the schema of
  * this version. Doing it again does nothing. `--dry-run` says what it would do to the database. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/arena.h"
 #include "cmd.h"
 #include "db/db.h"
 #include "db/migrate.h"
+#include "folders.h"
 #include "program.h"
 #include "token.h"
-
-static enum status
-make_folder(const char *path, struct fault *ret_fault)
-{
-	struct stat info;
-
-	if (mkdir(path, 0700) == 0) {
-		printf("made %s\n", path);
-		return OK;
-	}
-	if (errno == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode))
-		return OK;
-	return fault_set(ret_fault, ERR_UNAVAILABLE, "folder", NULL, "Cannot make the folder %s: %s.", path,
-			 strerror(errno));
-}
-
-static enum status
-make_folders(struct config *config, struct fault *ret_fault)
-{
-	static const char *const folders[] = {"keys", "run", "log"};
-
-	TRY(make_folder(config->data, ret_fault));
-	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
-		TRY(make_folder(arena_printf(&config->arena, "%s/%s", config->data, folders[i]), ret_fault));
-	return OK;
-}
 
 static void
 report(void *context, const struct migration *migration)
@@ -81,7 +53,7 @@ migrate(struct config *config, bool dry_run, struct fault *ret_fault)
 	struct db *db;
 
 	if (!dry_run)
-		TRY(make_folders(config, ret_fault));
+		TRY(folders_make(config, ret_fault));
 	TRY(db_open(config->database_url, dry_run ? DB_ACCESS_READ : DB_ACCESS_WRITE, &db, ret_fault));
 	enum status status = dry_run ? list(db, ret_fault) : apply(config, db, ret_fault);
 	db_close(db);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
+
 enum { VALUE_SIZE = 48 };
 
 enum status
@@ -47,4 +49,68 @@ meta_check_serving(struct db *db, struct fault *ret_fault)
 		return fault_set(ret_fault, ERR_UNAVAILABLE, "moved", NULL,
 				 "the data has been moved to another database");
 	return fault_set(ret_fault, ERR_UNAVAILABLE, "loading", NULL, "the database is being filled");
+}
+
+static enum status
+set(struct db *db, const char *key, const char *value)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE meta SET value = $2 WHERE key = $1 RETURNING value");
+	bool row;
+
+	db_bind_text(stmt, 1, key);
+	db_bind_text(stmt, 2, value);
+	TRY(db_one(stmt, &row));
+	return row ? OK : ERR_NOT_FOUND;
+}
+
+static enum status
+forget_change_numbers(struct db *db)
+{
+	CLEANUP_STMT struct db_stmt *users = db_prepare(db, "UPDATE users SET change_no = 0 WHERE change_no <> 0");
+	CLEANUP_STMT struct db_stmt *conversations =
+		db_prepare(db, "UPDATE conversations SET change_no = 0 WHERE change_no <> 0");
+
+	TRY(db_run(users));
+	TRY(db_run(conversations));
+	return set(db, "change_no", "0");
+}
+
+enum status
+meta_begin_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
+{
+	char epoch[ID_SIZE], timeline_text[VALUE_SIZE];
+	int64_t timeline;
+
+	id_make(epoch);
+	TRY(db_timeline(db, &timeline));
+	snprintf(timeline_text, sizeof timeline_text, "%" PRId64, timeline);
+	TRY(set(db, "epoch", epoch));
+	TRY(set(db, "timeline", timeline_text));
+	TRY(set(db, "state", "serving"));
+	TRY(forget_change_numbers(db));
+	return meta_epoch(db, ret_epoch);
+}
+
+enum status
+meta_count(struct db *db, struct meta_census *ret_census)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT (SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'schema'),"
+			       " (SELECT count(*) FROM users WHERE deleted_at IS NULL),"
+			       " (SELECT count(*) FROM conversations WHERE deleted_at IS NULL),"
+			       " (SELECT count(*) FROM messages WHERE deleted_at IS NULL),"
+			       " (SELECT max(timestamp) FROM messages)");
+	bool row;
+
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_INTERNAL;
+	*ret_census = (struct meta_census){
+		.schema = db_column_int64(stmt, 0),
+		.people = db_column_int64(stmt, 1),
+		.conversations = db_column_int64(stmt, 2),
+		.messages = db_column_int64(stmt, 3),
+		.newest_message_at_ms = db_column_int64(stmt, 4),
+	};
+	return OK;
 }

@@ -13,4 +13,16 @@ MUST_USE enum status meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
  * `loading`. */
 MUST_USE enum status meta_check_serving(struct db *db, struct fault *ret_fault);
 
+/* Begins another history, in a write transaction: a new epoch on the server's present timeline, change numbers from the
+ * start, and writes allowed. ERR_NOT_FOUND when the database says nothing of itself: it is not one of ours. */
+MUST_USE enum status meta_begin_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE]);
+
+/* What the database holds; counted, so it takes the longer the more there is. */
+struct meta_census {
+	int64_t schema;
+	int64_t people, conversations, messages; /* without the deleted ones */
+	int64_t newest_message_at_ms;            /* 0: there is none */
+};
+MUST_USE enum status meta_count(struct db *db, struct meta_census *ret_census);
+
 #endif
