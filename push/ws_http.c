@@ -32,14 +32,15 @@ struct problem {
 
 static const struct problem problems[] = {
 	{400, "Bad Request", "subprotocol_unknown",
-	 "Offer the subprotocol " UPGRADE_SUBPROTOCOL " in Sec-WebSocket-Protocol.", ""},
+	 "Offer the subprotocol " UPGRADE_SUBPROTOCOL " in Sec-WebSocket-Protocol, and few others.", ""},
 	{403, "Forbidden", "origin_not_allowed",
 	 "Connect from a page of this server, or have the page's origin added to public.origins.", ""},
 	{404, "Not Found", "path_not_found",
 	 "There is nothing at this path: WebSockets are opened at " UPGRADE_PATH ".", ""},
 	{405, "Method Not Allowed", "method_not_allowed", "Use GET here.", "Allow: GET\r\n"},
 	{426, "Upgrade Required", "upgrade_required",
-	 "Ask for an upgrade to websocket: this path opens WebSockets only.", "Upgrade: websocket\r\n"},
+	 "Ask for an upgrade to websocket by the handshake of RFC 6455: this path opens WebSockets only.",
+	 "Upgrade: websocket\r\nSec-WebSocket-Version: " UPGRADE_VERSION "\r\n"},
 };
 
 static const struct problem *
@@ -140,12 +141,15 @@ header(struct lws *wsi, enum lws_token_indexes token, char *text, size_t size)
 int
 ws_http_upgrade(struct ws *ws, struct lws *wsi)
 {
-	char upgrade[32], host[300], origin[320], subprotocols[256], *uri;
+	char upgrade[32], host[300], origin[320], subprotocols[256], connection[64], version[8], *uri;
 	struct upgrade_request request = {
 		.upgrade = header(wsi, WSI_TOKEN_UPGRADE, upgrade, sizeof upgrade),
 		.host = header(wsi, WSI_TOKEN_HOST, host, sizeof host),
 		.origin = header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof origin),
 		.subprotocols = header(wsi, WSI_TOKEN_PROTOCOL, subprotocols, sizeof subprotocols),
+		.connection = header(wsi, WSI_TOKEN_CONNECTION, connection, sizeof connection),
+		.version = header(wsi, WSI_TOKEN_VERSION, version, sizeof version),
+		.key_len = (size_t)lws_hdr_total_length(wsi, WSI_TOKEN_KEY),
 	};
 	unsigned status;
 	int uri_len, method;

@@ -63,7 +63,8 @@ def protected(answer: httpx.Response | None) -> httpx.Response:
         (Request("DELETE", "/"), 405),
         (Request("POST", "/", body=b"x"), 405),
         (Request(path=SCRIPT), 200),
-        (Request(path=SCRIPT, headers=[("Range", "bytes=0-9")]), 206),
+        (Request(path=SCRIPT, headers=[("Range", "bytes=0-9")]), 200),
+        (Request(path=SCRIPT, headers=[("Range", "bytes=9999999-")]), 200),
         (Request(path="/assets/nothing.js"), 404),
         (Request(path="/assets"), 301),
         (Request(path="/favicon.svg"), 200),
@@ -97,6 +98,7 @@ def test_every_answer_is_protected(stack: Stack, request_: Request, status: int)
     assert answer.status_code == status
     if status >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
+    assert "retry-after" not in answer.headers
 
 
 def test_an_error_of_a_file_is_not_kept(stack: Stack) -> None:
@@ -106,13 +108,33 @@ def test_an_error_of_a_file_is_not_kept(stack: Stack) -> None:
     assert "max-age" not in missing.headers.get("cache-control", "")
 
 
+def passing(answer: httpx.Response | None, status: int) -> None:
+    """Asserts what an error has that is over soon."""
+    body = problem(protected(answer), status)
+    assert answer is not None and answer.headers.get_list("retry-after") == ["1"]
+    assert body["retryable"] is True
+    assert answer.headers["cache-control"] == "no-store"
+
+
 def test_what_is_behind_is_away(own_stack: Stack) -> None:
     own_stack.api.kill()
-    for request in (Request(path="/api/v1/users/me"), Request("DELETE", "/")):
-        problem(protected(exchange(own_stack.port, request)), 503)
+    chunked = Request("POST", "/api/v1/auth/login", [*JSON, ("Transfer-Encoding", "chunked")])
+    for request in (
+        Request(path="/api/v1/users/me"),
+        Request("POST", "/api/v1/auth/login", JSON, b"{}"),
+        Request("POST", "/api/v1/auth/login", JSON, b" " * 99_999),
+        chunked.encode() + b"0\r\n\r\n",
+        Request(path="/readyz"),
+        Request("DELETE", "/"),
+        Request("POST", "/", body=b" " * 9_999),
+    ):
+        passing(exchange(own_stack.port, request), 503)
+    head = exchange(own_stack.port, Request("HEAD", "/healthz"))
+    assert protected(head).status_code == 503 and protected(head).content == b""
     assert protected(exchange(own_stack.port, Request(path="/"))).status_code == 200, "the page is there all the same"
     own_stack.push.kill()
-    problem(protected(exchange(own_stack.port, Request(path="/ws", headers=upgrade_headers()))), 503)
+    for headers in (upgrade_headers(), []):
+        passing(exchange(own_stack.port, Request(path="/ws", headers=headers)), 503)
 
 
 def test_what_is_behind_talks_nonsense(own_stack: Stack) -> None:
@@ -127,30 +149,79 @@ def test_what_is_behind_talks_nonsense(own_stack: Stack) -> None:
     with socket.create_server(("127.0.0.1", own_stack.push_port)) as listener:
         thread = threading.Thread(target=answer_one, args=(listener,), daemon=True)
         thread.start()
-        problem(protected(exchange(own_stack.port, Request(path="/ws"))), 502)
+        passing(exchange(own_stack.port, Request(path="/ws")), 502)
         thread.join(10)
     own_stack.restart("push")
     wait_until(lambda: exchange(own_stack.port, Request(path="/ws", headers=upgrade_headers())), "sockets open again")
+
+
+def whole(line: str, *headers: str) -> bytes:
+    """A request after which the connection ends."""
+    return "\r\n".join([line, "Host: x", "Connection: close", *headers, "", ""]).encode()
+
+
+TOO_LARGE = ["POST /api/v1/auth/login HTTP/1.1", "Content-Type: application/json"]
 
 
 @pytest.mark.parametrize(
     ("bytes_", "status"),
     [
         (b"GET /healthz HTTP/1.1\r\n\r\n", 400),
-        (b"POST /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 411),
-        (b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n", 413),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n", 431),
-        (b"GET /favicon.svg HTTP/1.1\r\nHost: x\r\nRange: bytes=99999-\r\nConnection: close\r\n\r\n", 416),
-        (b"BREW / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 501),
+        (whole("GET / HTTP/1.1", "no colon"), 400),
+        (whole("GET /% HTTP/1.1", "Content-Length: x"), 400),
+        (b"\x16\x03\x01\x00\x2f\r\n\r\n", 400),
+        (whole("CONNECT example.org:443 HTTP/1.1"), 400),
+        (whole("POST /healthz HTTP/1.1"), 411),
+        (whole(*TOO_LARGE, "Content-Length: 300000"), 413),
+        (whole("POST /ws HTTP/1.1", "Content-Length: 70000"), 413),
+        (whole("DELETE / HTTP/1.1", "Content-Length: 70000"), 413),
+        (whole("GET / HTTP/1.1", "X: " + "y" * 20_000), 431),
+        (whole("GET /" + "y" * 20_000 + " HTTP/1.1"), 431),
+        (whole("BREW / HTTP/1.1"), 501),
+        (whole("BREW /api/v1/users/me HTTP/1.1"), 501),
         (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else "",
+    ids=lambda value: str(value) if isinstance(value, int) else repr(value[:24]),
 )
-def test_a_refusal_in_which_lighttpd_is_alone(stack: Stack, bytes_: bytes, status: int) -> None:
-    """It adds no headers to these; a problem document says all that a browser must know."""
+def test_what_lighttpd_refuses_by_itself_is_protected(stack: Stack, bytes_: bytes, status: int) -> None:
     answer = exchange(stack.port, bytes_)
-    assert answer is not None
-    problem(answer, status)
+    body = problem(protected(answer), status)
+    assert body["retryable"] is False and "retry-after" not in protected(answer).headers
+    assert protected(answer).headers["cache-control"] == "no-store"
+
+
+def test_a_refusal_keeps_the_connection_in_step(stack: Stack) -> None:
+    """The address that gives an error its headers is no request of the client's."""
+    one, two = Request(path="/nothing").encode(), whole("HEAD /nothing HTTP/1.1")
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=15) as wire:
+        wire.sendall(one + one + two)
+        heads = b"".join(iter(lambda: wire.recv(65536), b"")).split(b"HTTP/1.1 ")[1:]
+    assert [head[:3] for head in heads] == [b"404"] * 3
+    assert [head.endswith(b"}\n") for head in heads] == [True, True, False]
+    direct = protected(exchange(stack.port, Request(path="/error")))
+    assert problem(direct, 404)["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (Request(path="/healthz"), 200),
+        (Request(path="/ws"), 426),
+        (Request("PUT", "/ws"), 405),
+        (Request("BREW", "/ws"), 405),
+        (Request(path="/nothing"), 404),
+        (Request(path="/ws", headers=upgrade_headers("foo")), 403),
+        (Request(path="/%"), 403),
+    ],
+    ids=lambda value: f"{value.method} {value.path}" if isinstance(value, Request) else str(value),
+)
+def test_the_push_port_serves_nothing_to_show(stack: Stack, request_: Request, status: int) -> None:
+    """Also where the answer is a line of HTML of the library's."""
+    answer = exchange(stack.push_port, request_)
+    assert answer is not None and answer.status_code == status
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert set(policy(answer).values()) == {"'none'"} and "frame-ancestors" in policy(answer)
 
 
 # -- pages
