@@ -128,6 +128,8 @@ read_gone(struct hello_job *hello, struct db *db)
 		status = conversations_former_head(db, known->conversation_id, hello->user_id, &gone->last_rev);
 		if (status != OK && status != ERR_NOT_FOUND)
 			return status;
+		if (gone->last_rev < known->rev)
+			gone->last_rev = known->rev; /* of an older copy: else the client takes it for old news */
 		hello->n_gone++;
 	}
 	return OK;

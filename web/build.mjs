@@ -57,12 +57,14 @@ function build() {
 	renameSync(out, join(here, "dist"));
 }
 
-function test(options) {
+function test(runnerOptions) {
 	const out = mkdtempSync(join(tmpdir(), "stonechat-web-test-"));
 	try {
 		const tests = readdirSync(join(here, "test")).filter((name) => name.endsWith(".test.ts"));
-		esbuild(...tests.map((name) => join("test", name)), "--bundle", "--platform=node", "--format=esm", "--out-extension:.js=.mjs", `--outdir=${out}`);
-		const run = spawnSync(process.execPath, ["--test", ...options, ...tests.map((name) => join(out, basename(name, ".ts") + ".mjs"))], { stdio: "inherit" });
+		const cases = JSON.stringify(join(here, "../tests/cases/client"));
+		const options = ["--bundle", "--platform=node", "--format=esm", "--out-extension:.js=.mjs", `--outdir=${out}`, `--define:CASES_DIR=${cases}`];
+		esbuild(...tests.map((name) => join("test", name)), ...options);
+		const run = spawnSync(process.execPath, ["--test", ...runnerOptions, ...tests.map((name) => join(out, basename(name, ".ts") + ".mjs"))], { stdio: "inherit" });
 		process.exitCode = run.status ?? 1;
 	} finally {
 		rmSync(out, { recursive: true, force: true });

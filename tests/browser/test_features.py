@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 from playwright.sync_api import Browser, Request, Response, Route, WebSocketRoute, expect
 
@@ -260,7 +261,7 @@ def test_the_banner_names_the_trouble(stack: Stack, visitor: MakeVisitor) -> Non
 
 
 def test_two_tabs_take_turns_to_refresh(browser: Browser, make_stack: MakeStack) -> None:
-    """Tokens of four seconds: both tabs renew in time, never at once, and stay connected."""
+    """Tokens of four seconds: both renew in time and stay connected; while one waits for its answer, the other does."""
     stack = make_stack({"auth.access_token_s": "4"})
     context = browser.new_context()
     first = Visitor(context, stack)
@@ -269,6 +270,7 @@ def test_two_tabs_take_turns_to_refresh(browser: Browser, make_stack: MakeStack)
     expect(second.at("me-name")).to_be_visible()
     open_now: set[int] = set()
     overlaps: list[str] = []
+    reopened: list[int] = []
     statuses: dict[int, list[int]] = {0: [], 1: []}
 
     def watch(tab: int, page: Visitor) -> None:
@@ -284,13 +286,30 @@ def test_two_tabs_take_turns_to_refresh(browser: Browser, make_stack: MakeStack)
 
         page.page.on("request", began)
         page.page.on("response", ended)
+        page.page.on("websocket", lambda _: reopened.append(tab))
 
+    def wait_for(wanted: Callable[[], bool], what: str) -> None:
+        until = time.monotonic() + 40
+        while not wanted():
+            assert time.monotonic() < until, what
+            first.page.wait_for_timeout(100)
+
+    def renewed(times: int) -> bool:
+        return min(len(one) for one in statuses.values()) >= times
+
+    for tab in (first, second):
+        expect(tab.at("connection-banner")).to_have_attribute("data-state", "online")
     watch(0, first)
     watch(1, second)
-    until = time.monotonic() + 40
-    while min(len(one) for one in statuses.values()) < 3 and time.monotonic() < until:
-        first.page.wait_for_timeout(100)
-    assert min(len(one) for one in statuses.values()) >= 3
+    wait_for(lambda: renewed(3), "both renew")
+    assert reopened == [], "the open sockets have had the new tokens"
+    stack.api.freeze()
+    wait_for(lambda: bool(open_now), "one asks")
+    first.page.wait_for_timeout(2_500)  # half of a token's life: the other has had to ask as well
+    assert len(open_now) == 1 and overlaps == []
+    stack.api.thaw()
+    times = max(len(one) for one in statuses.values()) + 1
+    wait_for(lambda: renewed(times), "both go on")
     assert {status for one in statuses.values() for status in one} == {200}
     assert overlaps == []
     for tab in (first, second):

@@ -49,10 +49,13 @@ def test_two_people_talk(stack: Stack, visitor: MakeVisitor) -> None:
     ann.write("after the reload")
     expect(bob.bubble("after the reload")).to_be_visible()
 
-    # Logged out is out, also after a reload.
+    # Logged out is out, also after a reload, and also when the page tries the cookie it had.
     ann.at("log-out").click()
     expect(ann.at("auth-username")).to_be_visible()
-    ann.page.reload()
+    ann.page.evaluate("localStorage.setItem('stonechat.session', '1')")
+    with ann.page.expect_response("**/auth/refresh") as refused:
+        ann.page.reload()
+    assert refused.value.status == 401
     expect(ann.at("auth-username")).to_be_visible()
     ann.to_log_in()
     ann.fill_in(ann_name, PASSWORD)
@@ -106,7 +109,7 @@ def test_scrolling_back(stack: Stack, visitor: MakeVisitor) -> None:
 
 
 def test_the_connection_comes_back(stack: Stack, visitor: MakeVisitor) -> None:
-    """push is killed: the page says so, and afterwards shows and has sent what was said meanwhile."""
+    """push is killed: the page says so, sends by REST, and afterwards shows what was said meanwhile and hears again."""
     ann = visitor()
     name = new_name("ann")
     ann.sign_up(name)
@@ -119,10 +122,14 @@ def test_the_connection_comes_back(stack: Stack, visitor: MakeVisitor) -> None:
     expect(ann.at("connection-banner")).to_be_visible()
     assert bob.send(room, "meanwhile").status_code == 201
     ann.write("from the dark")
+    expect(ann.bubble("from the dark")).to_have_attribute("data-state", "sent")
     stack.restart("push")
     expect(ann.bubble("meanwhile")).to_be_visible(timeout=40_000)
-    expect(ann.bubble("from the dark")).to_have_attribute("data-state", "sent", timeout=40_000)
-    assert sorted(m["content"] for m in bob.history(room)) == ["before", "from the dark", "meanwhile"]
+    expect(ann.at("connection-banner")).to_have_attribute("data-state", "online", timeout=40_000)
+    assert bob.send(room, "and on").status_code == 201
+    expect(ann.bubble("and on")).to_be_visible()
+    contents = [m["content"] for m in bob.history(room)]
+    assert sorted(contents) == ["and on", "before", "from the dark", "meanwhile"]
 
 
 def test_too_many_pages(browser: Browser, make_stack: MakeStack) -> None:

@@ -34,7 +34,7 @@ export async function restore(): Promise<void> {
 /** Tabs share one session: what one does, all show. */
 export function followOtherTabs(): void {
 	onOtherTab((loggedIn) => {
-		if (!loggedIn) chat.value?.session.end("logged_out");
+		if (!loggedIn) chat.value?.session.end("elsewhere");
 		else if (chat.value === null) void restore();
 	});
 }
@@ -49,7 +49,7 @@ export function enter(session: Session): void {
 }
 
 function leave(left: Chat, why: End): void {
-	left.end();
+	left.end(why);
 	if (why === "other_person") return location.reload();
 	if (chat.value !== left) return;
 	notice.value = why === "expired" ? "Your session has ended. Log in again." : "";

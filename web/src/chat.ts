@@ -11,8 +11,9 @@ import { Replica } from "./core/replica";
 import { byActivity, type ConversationStream } from "./core/stream";
 import type { Failure, Frame, Member, Message, StoredMessage, User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
+import { openOutbox } from "./net/outbox_store";
 import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
-import type { Session } from "./net/session";
+import type { End, Session } from "./net/session";
 
 /** What is open on the right: a conversation, or a person with whom there may be none yet. */
 export interface Selection {
@@ -75,7 +76,8 @@ export class Chat {
 			rejected: (rejection) => this.outbox.rejected(rejection),
 			refused: (failure) => this.onRefused(failure),
 		});
-		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed());
+		const store = openOutbox(session.user.id);
+		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed(), store);
 		this.changes = new ChangeQueue((entry) => this.deliverChange(entry), systemClock, () => this.changed());
 		this.socket = new Socket({
 			token: () => session.accessToken(),
@@ -97,12 +99,13 @@ export class Chat {
 		await this.socket.connect();
 	}
 
-	end(): void {
+	end(why: End): void {
 		removeEventListener("online", this.wake);
 		removeEventListener("offline", this.wake);
 		document.removeEventListener("visibilitychange", this.wakeIfVisible);
 		this.replica.end();
-		this.outbox.end();
+		if (why === "logged_out") void this.outbox.forget();
+		else this.outbox.end();
 		this.changes.end();
 		this.marks.end();
 		this.socket.end();
@@ -118,6 +121,7 @@ export class Chat {
 
 	private wakeQueues(): void {
 		for (const queue of [this.outbox, this.changes, this.marks]) queue.wake();
+		void this.outbox.adopt();
 	}
 
 	private readonly wakeIfVisible = (): void => {

@@ -103,13 +103,26 @@ test("read marks: one at a time, then only the newest, until there is an answer"
 	for (const seq of [1, 2, 3, 2]) marks.set("a", seq);
 	await world.run(A_MINUTE);
 	assert.deepEqual(told, [1, 3, 3]);
-	marks.set("a", 3);
 	marks.set("a", 9);
 	await world.run(2 * A_MINUTE);
 	assert.deepEqual(told, [1, 3, 3, 9], "what is refused is dropped");
 	marks.set("a", 10);
 	await world.run(3 * A_MINUTE);
 	assert.equal(told.at(-1), 10);
+});
+
+test("a lower mark is told after a higher one was told or refused", async () => {
+	const world = new World();
+	const told: number[] = [];
+	const marks = new ReadMarks(async (_id, seq) => {
+		told.push(seq);
+		if (seq === 9) throw refused();
+	}, world);
+	for (const seq of [9, 4, 2]) {
+		marks.set("a", seq);
+		await world.run(world.time + A_MINUTE);
+	}
+	assert.deepEqual(told, [9, 4, 2]);
 });
 
 for (const status of [400, 401, 403, 404, 422]) {

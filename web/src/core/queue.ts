@@ -1,10 +1,12 @@
 // Work on its way to the server, in lanes: within one it goes in order, one at a time, until there is an answer.
 //
 // A failure that is retryable is tried again until there is an answer, and so is an answer that can't be understood: what
-// is sent here may be sent twice. Any other failure stops that entry, and the person decides. Held in memory.
+// is sent here may be sent twice. Any other failure stops that entry, and the person decides.
 
 import { Backoff, type Clock, Waits } from "./clock";
 import { asFailure } from "./types";
+
+const HOLD_MAX_MS = 2_000;
 
 export interface Queued {
 	readonly id: string;
@@ -16,11 +18,20 @@ export interface Queued {
 	accepted: boolean;
 }
 
+/** Where entries are written down; see OutboxStore. */
+interface Keeping<Entry> {
+	put(entry: Entry): Promise<void>;
+	remove(id: string): Promise<void>;
+}
+
 export class Queue<Entry extends Queued> {
 	entries: Entry[] = [];
 	private readonly running = new Set<string>();
 	private readonly waits: Waits;
-	private ended = false;
+	protected ended = false;
+	private keeping: Keeping<Entry> | undefined;
+	/** What is to happen before anything more is sent. */
+	private held: Promise<void> = Promise.resolve();
 
 	/** `send` answers false when the entry was accepted but isn't done. */
 	constructor(
@@ -37,13 +48,15 @@ export class Queue<Entry extends Queued> {
 		if (entry?.state !== "failed") return;
 		entry.state = "pending";
 		entry.accepted = false;
+		this.write(entry);
 		this.changed();
-		void this.run(entry.lane);
+		this.begin(entry.lane);
 	}
 
 	remove(id: string): void {
 		if (!this.entries.some((entry) => entry.id === id)) return;
 		this.entries = this.entries.filter((entry) => entry.id !== id);
+		void this.keeping?.remove(id);
 		this.changed();
 	}
 
@@ -56,16 +69,41 @@ export class Queue<Entry extends Queued> {
 		this.waits.wake();
 	}
 
+	/** Writes entries down from now on. */
+	protected keep(keeping: Keeping<Entry> | undefined): void {
+		this.keeping = keeping;
+	}
+
+	/** Nothing more is sent before `done`, or before it has had its time. */
+	protected hold(done: Promise<void>): Promise<void> {
+		const over = new Promise<void>((resolve) => {
+			const cancel = this.clock.after(HOLD_MAX_MS, resolve);
+			void done.then(() => (cancel(), resolve()));
+		});
+		this.held = Promise.all([this.held, over]).then(() => {});
+		return this.held;
+	}
+
 	protected enqueue(entry: Entry): void {
 		this.entries = [...this.entries, entry];
+		this.write(entry);
 		this.changed();
-		void this.run(entry.lane);
+		this.begin(entry.lane);
 	}
 
 	protected fail(entry: Entry, reason: string): void {
 		entry.state = "failed";
 		entry.reason = reason;
+		this.write(entry);
 		this.changed();
+	}
+
+	protected begin(lane: string): void {
+		void this.run(lane);
+	}
+
+	private write(entry: Entry): void {
+		if (this.keeping && !this.ended) void this.hold(this.keeping.put({ ...entry }));
 	}
 
 	private next(lane: string): Entry | undefined {
@@ -77,10 +115,12 @@ export class Queue<Entry extends Queued> {
 		this.running.add(lane);
 		const backoff = new Backoff();
 		try {
+			await this.held;
 			for (let entry = this.next(lane); entry && !this.ended; entry = this.next(lane)) {
 				const waitMs = await this.attempt(entry);
 				if (waitMs === null) backoff.reset();
 				else await this.waits.rest(Math.max(waitMs, backoff.next()));
+				await this.held;
 			}
 		} finally {
 			this.running.delete(lane);
@@ -96,7 +136,7 @@ export class Queue<Entry extends Queued> {
 		} catch (error) {
 			const failure = asFailure(error);
 			if (failure.retryable) return failure.retryAfterMs;
-			this.fail(entry, failure.detail);
+			if (!this.ended) this.fail(entry, failure.detail);
 			return null;
 		}
 	}

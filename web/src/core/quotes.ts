@@ -9,10 +9,8 @@ export async function readQuoted(replica: Replica, source: Source, id: string, m
 	if (!stream || stream.asked.has(messageId) || stream.find(messageId)) return;
 	stream.asked.add(messageId);
 	const mark = replica.mark(id);
-	const base = stream.base;
 	try {
-		const row = await source.message(id, messageId);
-		if (stream.base === base) replica.reply(row, mark);
+		replica.reply(await source.message(id, messageId), mark);
 	} catch (error) {
 		if (asFailure(error).retryable) stream.asked.delete(messageId);
 	}

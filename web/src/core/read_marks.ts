@@ -1,5 +1,5 @@
 // Tells the server how far each conversation has been read: one request at a time for each, and then only the newest mark.
-// A mark only grows, so it may be sent again; one that is refused is dropped, the next that is higher is told anew.
+// A mark only grows while it waits, and is forgotten once it is told or refused: after a restore, lower ones count again.
 
 import { Backoff, type Clock, Waits } from "./clock";
 import { asFailure } from "./types";
@@ -36,11 +36,10 @@ export class ReadMarks {
 		if (this.telling.has(id)) return;
 		this.telling.add(id);
 		const backoff = new Backoff();
-		let told = 0;
-		for (let seq = this.wanted.get(id) ?? 0; seq > told && !this.ended; seq = this.wanted.get(id) ?? 0) {
+		for (let seq = this.wanted.get(id); seq !== undefined && !this.ended; seq = this.wanted.get(id)) {
 			const failure = await this.tell(id, seq).then(() => null, asFailure);
 			if (failure?.retryable) await this.waits.rest(Math.max(failure.retryAfterMs, backoff.next()));
-			else told = seq;
+			else if (this.wanted.get(id) === seq) this.wanted.delete(id);
 		}
 		this.telling.delete(id);
 	}

@@ -1,9 +1,14 @@
-// One stream of changes as PROTOCOL.md's "What a client does" defines it: rules 1 and 2, no requests and no clock.
+// One stream of changes as PROTOCOL.md's "What a client does" defines it: rules 1 and 2, and by rule 3 when to pull it. It
+// has no clock of its own and makes no requests.
 //
 // `known` is the revision up to which all changes are applied, `seen` the highest one heard of. A conversation's stream
-// also holds its rows and says which of its messages form an unbroken run up to the newest.
+// also holds its rows and says which of its messages form an unbroken run up to the newest. tests/support/streams.py is
+// the same in Python.
 
-import type { Conversation, Member, MessagePage, Reaction, StoredMessage } from "./types";
+import type { Conversation, Member, Reaction, StoredMessage } from "./types";
+
+const PULL_AFTER_MS = 100;
+const RETRY_MAX_MS = 20_000;
 
 export class Stream {
 	/** null: nothing is held, the stream starts by a snapshot. */
@@ -11,14 +16,25 @@ export class Stream {
 	seen = 0;
 	/** Where it started: changes up to here were not heard one by one, so a page read before it may be out of date. */
 	base = 0;
+	/** The head of a pull that is not at its end: what it showed as older may be on a later page. */
+	owed = 0;
 	/** Rises with what makes the answers asked before worthless. */
 	turn = 0;
-	/** No pull before this time (a gap's pull_after_ms). */
+	/** No pull before this time: pull_after_ms of the gaps. */
 	notBefore = 0;
-	pulling = false;
-	timed = false;
+	/** When to pull; see dueAt. */
+	due: number | null = null;
+	/** To be pulled even if nothing is known to be missing. */
+	again = false;
+	/** A gap set `due`: progress does not put it off. */
+	gapped = false;
+	asking = false;
+	/** The last pull had no answer: `due` is the time of the next try. */
+	failed = false;
 	/** The server has refused a pull for good: no other before something has changed. */
 	halted = false;
+	/** Pulls in a row that brought nothing although something is missing. */
+	fruitless = 0;
 
 	get behind(): boolean {
 		return this.known === null || this.seen > this.known;
@@ -28,10 +44,10 @@ export class Stream {
 		this.seen = Math.max(this.seen, rev);
 	}
 
-	/** An event: only the very next one moves `known`. */
+	/** An event: only the very next one moves `known`, and none that a pull still owes the row of. */
 	advance(rev: number): void {
 		this.hear(rev);
-		if (this.known !== null && rev === this.known + 1) this.known = rev;
+		if (this.known !== null && rev === this.known + 1 && rev > this.owed) this.known = rev;
 	}
 
 	/** A changes frame or a pull that covers (after, next]. */
@@ -44,24 +60,70 @@ export class Stream {
 	start(rev: number): void {
 		this.hear(rev);
 		this.base = Math.max(this.base, rev);
+		this.owed = 0;
 		this.known = Math.max(this.known ?? 0, rev);
+	}
+
+	/** When to pull; null: there is no reason to, or it is asked already. */
+	dueAt(): number | null {
+		return (this.behind || this.again) && !this.asking && !this.halted ? this.due : null;
+	}
+
+	begin(): void {
+		this.asking = true;
+		this.due = null;
+		this.gapped = false;
+		this.failed = false;
+	}
+
+	askAt(time: number): void {
+		this.due = Math.max(time, this.notBefore);
+	}
+
+	/** Rule 3: behind, and no progress for 100 ms, and no gap's time to wait for. */
+	settle(now: number, moved = false): void {
+		if (this.behind) {
+			if (this.due === null || (moved && !this.gapped)) this.askAt(now + PULL_AFTER_MS);
+			return;
+		}
+		this.due = null;
+		this.gapped = false;
+		this.fruitless = 0;
+		if (this.again) this.askAt(now);
+	}
+
+	/** Asks on while something is missing: at once after progress, else later and later. */
+	pulled(now: number, before: number | null): void {
+		if (!this.behind) return this.settle(now);
+		this.fruitless = this.known === before ? this.fruitless + 1 : 0;
+		const waitMs = this.fruitless ? Math.min(PULL_AFTER_MS * 2 ** (this.fruitless - 1), RETRY_MAX_MS) : 0;
+		this.askAt(now + waitMs);
 	}
 }
 
 export class ConversationStream extends Stream {
+	/** As it was read last, but for the title. */
 	conversation: Conversation | null = null;
+	title: string | null = null;
+	/** The head at which the title was read. */
+	private titleRev = 0;
 	readonly members = new Map<string, Member>();
 	private readonly rows = new Map<number, StoredMessage>();
 	newest: StoredMessage | null = null;
-	/** Revision of one's own membership. */
+	/** Revision of the newest word on one's own membership. */
 	ownRev = 0;
 	/** The lowest seq of the run that has been read; null: no page was read yet. */
 	low: number | null = null;
 	hasMoreBefore = true;
+	/** The page above `low` is to be read. */
+	wantsPage = false;
+	reading = false;
 	/** The highest seq of a message of one's own: having read up to it goes without saying. */
 	ownSeq = 0;
 	/** How far one has read, on any device. */
 	readSeq = 0;
+	/** How far others have, as far as it was heard. */
+	readonly othersRead = new Map<string, number>();
 	/** Ids of messages that were asked for one by one, because something quotes them. */
 	readonly asked = new Set<string>();
 	private run: StoredMessage[] | null = null;
@@ -77,6 +139,11 @@ export class ConversationStream extends Stream {
 
 	get lastSeq(): number {
 		return Math.max(this.newest?.seq ?? 0, this.conversation?.last_seq ?? 0);
+	}
+
+	/** The page above `low` is to be asked for. */
+	get mayRead(): boolean {
+		return this.wantsPage && !this.reading && this.known !== null;
 	}
 
 	applyMessage(row: StoredMessage): void {
@@ -102,11 +169,10 @@ export class ConversationStream extends Stream {
 		if (row.seq >= (this.newest?.seq ?? 0)) this.newest = row;
 	}
 
-	/** A read cursor only grows. False: it was as far. */
-	applyRead(seq: number): boolean {
-		if (seq <= this.readSeq) return false;
-		this.readSeq = seq;
-		return true;
+	/** A read cursor only grows. */
+	applyRead(seq: number, userId: string = this.userId): void {
+		if (userId === this.userId) this.readSeq = Math.max(this.readSeq, seq);
+		else this.othersRead.set(userId, Math.max(this.othersRead.get(userId) ?? 0, seq));
 	}
 
 	/** A message that is held, in the run or not. */
@@ -115,41 +181,54 @@ export class ConversationStream extends Stream {
 		return undefined;
 	}
 
-	/** False: the row says that one is no longer in the conversation. */
-	applyMember(row: Member): boolean {
+	/** The ids of those who are members now, as far as their rows are held. */
+	present(): string[] {
+		return [...this.members.values()].filter((row) => !row.left_at).map((row) => row.user_id);
+	}
+
+	/** False: it says that oneself has left. Who is not held and has a row of before the start has left, perhaps. */
+	applyMember(row: Member, readAt = 0): boolean {
 		const old = this.members.get(row.user_id);
-		if (!old || row.rev > old.rev) this.members.set(row.user_id, row);
+		if (old ? row.rev > old.rev : Math.max(row.rev, readAt) > this.base) this.members.set(row.user_id, row);
 		return row.user_id !== this.userId || this.applyOwn(row.rev, !row.left_at);
 	}
 
 	/** The newest word on one's own membership, from this stream or the person's; false: it ended. */
 	applyOwn(rev: number, member: boolean): boolean {
-		if (rev > this.ownRev) {
-			this.ownRev = rev;
-			this.turn++;
-			this.halted = false;
-			return member;
-		}
-		return true;
+		if (rev <= this.ownRev) return true;
+		this.ownRev = rev;
+		this.turn++;
+		this.halted = false;
+		return member;
+	}
+
+	applyTitle(title: string | null, rev: number): void {
+		if (rev < this.titleRev) return;
+		this.titleRev = rev;
+		this.title = title;
+		if (this.conversation) this.conversation = { ...this.conversation, title };
 	}
 
 	/** The conversation as its reader sees it: a list item, a GET, a snapshot. False: one is no longer in it. */
-	applyConversation(item: Conversation): boolean {
-		if (!this.conversation || item.last_rev >= this.conversation.last_rev) this.conversation = item;
+	applyItem(item: Conversation): boolean {
+		if (!this.conversation || item.last_rev >= this.conversation.last_rev) this.conversation = { ...item, title: this.title };
+		this.applyTitle(item.title, item.last_rev);
 		this.applyRead(item.read_seq);
 		if (item.last_message) this.applyMessage(item.last_message);
-		return item.members.map((row) => this.applyMember(row)).every(Boolean);
+		return item.members.map((row) => this.applyMember(row, item.last_rev + 1)).every(Boolean);
 	}
 
-	/** The row alone, as a pull gives it: without what depends on the reader. */
-	applyState(row: Conversation): void {
-		if (this.conversation) this.conversation = { ...this.conversation, title: row.title };
+	/** Read at `rev`: who is held with a row as old and not among them may have left unheard. */
+	startMembers(rows: Member[], rev: number): void {
+		const ids = new Set(rows.map((row) => row.user_id));
+		for (const [id, row] of this.members) if (row.rev <= rev && !ids.has(id)) this.members.delete(id);
 	}
 
-	/** The newest page becomes the run. Rows a snapshot has overtaken are forgotten: they may have changed unheard. */
-	startRun(items: StoredMessage[], hasMoreBefore: boolean, rev: number): void {
-		if (this.known !== null) for (const [seq, row] of this.rows) if (row.rev <= rev) this.rows.delete(seq);
+	/** The newest page, read at `rev`: what is as old and not in it may have changed unheard, and is forgotten. */
+	startRows(items: StoredMessage[], rev: number, hasMoreBefore: boolean): void {
+		for (const [seq, row] of this.rows) if (row.rev <= rev) this.rows.delete(seq);
 		for (const [seq, part] of this.reactions) if (part.rev <= rev) this.reactions.delete(seq);
+		this.newest = [...this.rows.values()].reduce<StoredMessage | null>((a, b) => (a && a.seq > b.seq ? a : b), null);
 		this.asked.clear();
 		this.run = null;
 		for (const row of items) this.applyMessage(row);
@@ -157,13 +236,12 @@ export class ConversationStream extends Stream {
 		this.hasMoreBefore = hasMoreBefore;
 	}
 
-	/** A page that ends right below the run (or the newest one, when there was none). */
-	extendRun(page: MessagePage): void {
-		for (const row of page.items) this.applyMessage(row);
-		this.low = page.items[0]?.seq ?? this.low ?? 1;
-		this.hasMoreBefore = page.has_more_before;
+	/** The page that ends right below `low`. */
+	extendRows(items: StoredMessage[], hasMoreBefore: boolean): void {
+		for (const row of items) this.applyMessage(row);
+		this.low = items[0]?.seq ?? this.low;
+		this.hasMoreBefore = hasMoreBefore;
 		this.run = null;
-		this.hear(page.last_rev);
 	}
 
 	/** What can be shown: ascending, nothing missing between the first and what `known` covers. */

@@ -13,7 +13,8 @@ interface Grant {
 	expires_in: number;
 }
 
-export type End = "logged_out" | "expired" | "other_person";
+/** `logged_out` by this tab; `elsewhere`: another tab says that nobody is logged in. */
+export type End = "logged_out" | "elsewhere" | "expired" | "other_person";
 
 const EARLY_MS = 120_000; // a hidden tab's timers are up to a minute late
 const MARGIN_MS = 5_000; // a request takes a while to arrive

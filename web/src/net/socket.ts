@@ -60,7 +60,7 @@ export class Socket {
 	private cancelStable = nothing;
 	private cancelWatch = nothing;
 	private heartbeatMs = 25_000;
-	private afterMs: number | null = null;
+	private sentAway = false; // the server has said that it will close: another takes its place
 
 	constructor(
 		private readonly options: SocketOptions,
@@ -138,7 +138,7 @@ export class Socket {
 			if (!line) continue;
 			const frame = JSON.parse(line) as Reply;
 			if (frame.type === "hello") this.onHello(frame);
-			if (frame.type === "reconnect") this.afterMs = frame.after_ms ?? 0;
+			if (frame.type === "reconnect") this.sentAway = true;
 			if (frame.reply_to !== undefined) this.onReply(frame);
 			if (frame.type !== undefined && frame.reply_to === undefined) this.options.onFrame(frame);
 			else if (frame.type === "hello") this.options.onFrame(frame);
@@ -208,8 +208,8 @@ export class Socket {
 		if (this.ended || this.ws) return;
 		if (failure && !failure.retryable) return this.withoutToken(failure);
 		leastMs = Math.max(leastMs, failure?.retryAfterMs ?? 0);
-		const waitMs = this.afterMs ?? Math.max(leastMs, this.backoff.next());
-		this.afterMs = null;
+		const waitMs = this.sentAway ? 0 : Math.max(leastMs, this.backoff.next());
+		this.sentAway = false;
 		this.cancelRetry();
 		this.cancelRetry = this.clock.after(waitMs, () => void this.connect());
 	}

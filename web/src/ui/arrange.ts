@@ -45,10 +45,12 @@ export interface Material {
 }
 
 export function arrange(material: Material): Shown[] {
-	const { messages, outgoing, me } = material;
+	const { messages, me } = material;
+	// Stored by an earlier try whose answer was lost: it is shown as the message it is.
+	const stillOut = material.outgoing.filter((entry) => !material.find(entry.id));
 	const changes = new Map<string, PendingChange[]>();
 	for (const change of material.changes) changes.set(change.messageId, [...(changes.get(change.messageId) ?? []), change]);
-	const shown = [...messages.map((row) => ofMessage(row, changes.get(row.id) ?? [], me)), ...outgoing.map((entry) => ofOutgoing(entry, me))];
+	const shown = [...messages.map((row) => ofMessage(row, changes.get(row.id) ?? [], me)), ...stillOut.map((entry) => ofOutgoing(entry, me))];
 	let before: Shown | undefined;
 	for (const item of shown) {
 		if (item.replyToId) item.quoted = material.find(item.replyToId) ?? null;

@@ -81,8 +81,8 @@ export function AuthPage(props: { notice: string }) {
 		<main class="auth">
 			<form ref={form} class="auth-card" onSubmit={submit} noValidate aria-labelledby="auth-title">
 				<Logo />
-				<h1 id="auth-title">{signUp ? "Create your account" : "Welcome back"}</h1>
-				<p class="auth-lead">{signUp ? "Pick a name people can find you by." : "Log in to go on chatting."}</p>
+				<h1 id="auth-title">{signUp ? "Create your account" : "Log in"}</h1>
+				<p class="auth-lead">{signUp ? "Pick a name people can find you by." : "Your messages are where you left them."}</p>
 				{props.notice && !failure.value && (
 					<p class="auth-notice" role="status">
 						{props.notice}
