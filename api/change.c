@@ -33,6 +33,13 @@ take_id(struct req *req, const char *name, char ret_id[ID_SIZE])
 		ret_id[0] = '\0';
 }
 
+/* Whether If-Match counts: a reaction says nothing about what the message was. */
+static bool
+is_conditional(enum message_action action)
+{
+	return action == MESSAGE_EDIT || action == MESSAGE_DELETE;
+}
+
 enum status
 change_message(struct req *req, struct message_change *change)
 {
@@ -44,7 +51,9 @@ change_message(struct req *req, struct message_change *change)
 	take_id(req, "conversation_id", change->conversation_id);
 	take_id(req, "message_id", change->message_id);
 	TRY(req_db(req, &db)); /* an ETag is of an epoch */
-	TRY(etag_wanted_rev(req, change->conversation_id, change_page(req, change->message_id), &change->if_match_rev));
+	if (is_conditional(change->action))
+		TRY(etag_wanted_rev(req, change->conversation_id, change_page(req, change->message_id),
+				    &change->if_match_rev));
 
 	submission.change = *change;
 	enum status status = pipeline_change_wait(req->app->pipeline, &submission);

@@ -1,5 +1,5 @@
 /* Credentials are never allowed: a listed page has its token in a header and needs none, and the cookie stays what only the
- * server's own pages have (cookie.c). The origin is named in the answer, not `*`, so that Vary tells caches why. */
+ * server's own pages have, as far as the browser says where a request is from (cookie.c). The origin is named in the answer, not `*`, so that Vary tells caches why. */
 #include "cors.h"
 
 #include <stdbool.h>

@@ -25,6 +25,18 @@ static const struct program program = {
 	.purpose = "Stonechat's REST server, by FastCGI on api.socket",
 };
 
+/* Who logs in holds a thread until the password is hashed: the others serve everybody else meanwhile. */
+static size_t
+password_queue_max(const struct config *config)
+{
+	int64_t half = config->api_threads / 2 - config->auth_password_threads;
+
+	if (config->auth_password_queue <= half)
+		return (size_t)config->auth_password_queue;
+	log_info("password_queue", LOG_I("asked", config->auth_password_queue), LOG_I("used", half > 1 ? half : 1));
+	return (size_t)(half > 1 ? half : 1);
+}
+
 static enum status
 start(struct parts *parts, struct fault *ret_fault)
 {
@@ -39,8 +51,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
 	TRY(metrics_http_start(config->metrics_port, &parts->metrics, ret_fault));
-	app->passwords =
-		password_pool_create((size_t)config->auth_password_threads, (size_t)config->auth_password_queue);
+	app->passwords = password_pool_create((size_t)config->auth_password_threads, password_queue_max(config));
 	return fcgi_start(app, &parts->fcgi, ret_fault);
 }
 

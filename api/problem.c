@@ -25,7 +25,8 @@ static const struct row rows[STATUS__MAX] = {
 	[ERR_PRECONDITION] = {412, "Precondition Failed", "precondition_failed", "It has changed meanwhile."},
 	[ERR_TOO_LARGE] = {413, "Content Too Large", "too_large", "The body is over its limit."},
 	[ERR_MEDIA_TYPE] = {415, "Unsupported Media Type", "media_type", "The body must be application/json."},
-	[ERR_RATE_LIMITED] = {429, "Too Many Requests", "rate_limited", "That was too often."},
+	[ERR_RATE_LIMITED] = {429, "Too Many Requests", "rate_limited",
+			      "Too many requests in a short time; wait a little, then send it again."},
 	[ERR_UNAVAILABLE] = {503, "Service Unavailable", "unavailable", "The server cannot do this at the moment."},
 	[ERR_INTERNAL] = {500, "Internal Server Error", "internal", "Something went wrong here."},
 };

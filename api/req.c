@@ -122,12 +122,13 @@ req_idempotency_key(struct req *req, struct message_draft *draft)
 		return OK;
 	if (!id_normalize(key, id))
 		return fault_set(&req->fault, ERR_MALFORMED, "idempotency_key_invalid", "Idempotency-Key",
-				 "Idempotency-Key is not a UUID.");
-	if (draft->id_chosen && strcmp(draft->id, id) != 0)
+				 "Idempotency-Key must be a UUID; choose one for each message.");
+	if (draft->id_key && strcmp(draft->id, id) != 0)
 		return fault_set(&req->fault, ERR_INVALID, "idempotency_key_differs", "id",
 				 "id and Idempotency-Key name different messages.");
 	memcpy(draft->id, id, ID_SIZE);
-	draft->id_chosen = true;
+	if (!draft->id_key)
+		draft->id_key = "Idempotency-Key";
 	return OK;
 }
 

@@ -140,18 +140,64 @@ read_query(struct req *req, const char *query)
 	return OK;
 }
 
-/* application/json, with parameters or without (RFC 9110 8.3.1). */
+/* Splits `name=value` off a header's parameters, which begin by a semicolon; quotes are left out of the value (RFC 9110 5.6.6).
+ * False: there is no more. */
 static bool
-is_json(const char *content_type)
+next_parameter(struct req *req, const char **rest, struct uri_pair *ret_pair)
+{
+	const char *at = *rest + strspn(*rest, "; \t");
+	size_t name_len = strcspn(at, "=; \t"), value_len = 0;
+	const char *value = at + name_len;
+
+	if (!*at)
+		return false;
+	if (value[0] == '=' && value[1] == '"') {
+		value += 2;
+		value_len = strcspn(value, "\"");
+		*rest = value + value_len + (value[value_len] == '"');
+	} else {
+		value += value[0] == '=';
+		value_len = strcspn(value, "; \t");
+		*rest = value + value_len;
+	}
+	*ret_pair =
+		(struct uri_pair){arena_memdup(&req->arena, at, name_len), arena_memdup(&req->arena, value, value_len)};
+	return true;
+}
+
+/* application/json, with parameters or without (RFC 9110 8.3.1). It has none that counts, but a charset that is said is meant,
+ * and JSON is UTF-8 (RFC 8259 8.1). */
+static enum status
+check_media_type(struct req *req)
 {
 	static const char json[] = "application/json";
+	const char *content_type = req_param(req, "CONTENT_TYPE");
 	size_t len = sizeof json - 1;
+	struct uri_pair parameter;
 
-	if (!content_type || strncasecmp(content_type, json, len) != 0)
-		return false;
+	bool is_json = content_type && strncasecmp(content_type, json, len) == 0 &&
+		       strchr("; \t", content_type[len]) != NULL; /* also its end */
+	if (!is_json)
+		return req_fail(req, ERR_MEDIA_TYPE, "media_type", "The body must be application/json.");
 	content_type += len;
-	content_type += strspn(content_type, " \t");
-	return !*content_type || *content_type == ';';
+	while (next_parameter(req, &content_type, &parameter)) {
+		if (strcasecmp(parameter.name, "charset") == 0 && strcasecmp(parameter.value, "utf-8") != 0)
+			return req_fail(req, ERR_MEDIA_TYPE, "media_type",
+					"The body must be in UTF-8: leave the charset of Content-Type out, or let it "
+					"say utf-8.");
+	}
+	return OK;
+}
+
+static enum status
+check_content_coding(struct req *req)
+{
+	const char *coding = req_header(req, "HTTP_CONTENT_ENCODING");
+
+	if (coding && strcasecmp(coding, "identity") != 0)
+		return req_fail(req, ERR_MEDIA_TYPE, "media_type",
+				"The body must not be compressed: send it without Content-Encoding.");
+	return OK;
 }
 
 static enum status
@@ -166,8 +212,8 @@ read_body(struct req *req)
 		req->body = json_object();
 		return OK;
 	}
-	if (!is_json(req_param(req, "CONTENT_TYPE")))
-		return req_fail(req, ERR_MEDIA_TYPE, "media_type", "The body must be application/json.");
+	TRY(check_media_type(req));
+	TRY(check_content_coding(req));
 	return json_parse_object(req->body_bytes, req->body_len, &req->body, &req->fault);
 }
 
@@ -207,13 +253,20 @@ finish_headers(struct req *req)
 		req_add_header(req, "Retry-After", "1");
 }
 
+/* Whether something is broken. That too many come at once is not: the line of the request says it, many times. */
+static bool
+is_trouble(const struct req *req, enum status status)
+{
+	return status == ERR_INTERNAL || (status == ERR_UNAVAILABLE && strcmp(req->fault.code, "server_busy") != 0);
+}
+
 void
 route_serve(struct req *req)
 {
 	set_request_id(req);
 
 	enum status status = serve(req);
-	if (status == ERR_UNAVAILABLE || status == ERR_INTERNAL) {
+	if (is_trouble(req, status)) {
 		const char *error = req->reader->db ? db_error(req->reader->db) : "";
 
 		log_error("refused", LOG_S("request_id", req->request_id), LOG_S("status", status_name(status)),

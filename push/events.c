@@ -13,6 +13,9 @@
 
 enum { REPLY_ID_BYTES_MAX = 64 };
 
+/* JavaScript's numbers make another one of a larger id. */
+static const json_int_t REPLY_ID_MAX = ((json_int_t)1 << 53) - 1;
+
 /* Message.send. */
 
 static void
@@ -25,7 +28,7 @@ on_message_send(struct session *session, const struct event_frame *frame)
 	memcpy(draft.sender_id, session->user_id, sizeof draft.sender_id);
 	memcpy(draft.session_id, session->login_id, sizeof draft.session_id);
 	if (message_draft_from_json(frame->body, MESSAGE_DRAFT_FRAME, frame->arena, &draft, &fault) != OK)
-		session_reply(session, reply_error(frame->id, &fault, 0));
+		sends_refuse(&session->sends, &fault, frame->id);
 	else
 		sends_submit(&session->sends, options->loop, options->pipeline, &draft, frame->id);
 	session_update_reading(session);
@@ -56,7 +59,7 @@ change_message(struct session *session, const struct event_frame *frame, enum me
 	struct fault fault = {0};
 
 	if (json_decode(frame->body, fields, action == MESSAGE_DELETE ? 2 : 3, frame->arena, &fault) != OK) {
-		session_reply(session, reply_error(frame->id, &fault, 0));
+		sends_refuse(&session->sends, &fault, frame->id);
 	} else {
 		take_frame_id(conversation_id, change.conversation_id);
 		take_frame_id(message_id, change.message_id);
@@ -105,7 +108,7 @@ on_read_update(struct session *session, const struct event_frame *frame)
 
 	if (json_decode(frame->body, fields, 2, frame->arena, &fault) != OK) {
 		if (frame->id != NULL)
-			session_reply(session, reply_error(frame->id, &fault, 0));
+			sends_refuse(&session->sends, &fault, frame->id);
 	} else {
 		take_frame_id(conversation_id, mark.conversation_id);
 		memcpy(mark.user_id, session->user_id, ID_SIZE);
@@ -125,10 +128,17 @@ on_sent(void *context, json_t *reply)
 	session_update_reading(session);
 }
 
+static void
+on_login_ended(void *context)
+{
+	session_close(context, WS_FORBIDDEN, "session_ended");
+}
+
 void
 events_init_sends(struct session *session)
 {
 	session->sends.reply = on_sent;
+	session->sends.ended = on_login_ended;
 	session->sends.context = session;
 }
 
@@ -217,7 +227,8 @@ keep_rate(struct session *session, json_t *id)
 	case RATE_WITHIN:
 		return true;
 	case RATE_OVER:
-		fault_set(&fault, ERR_RATE_LIMITED, "rate_limited", NULL, "Too many frames.");
+		fault_set(&fault, ERR_RATE_LIMITED, "rate_limited", NULL,
+			  "Too many frames in a short time: wait for retry_after_ms, then send this one again.");
 		session_reply(session, reply_error(id, &fault, retry_after_ms));
 		return false;
 	case RATE_ABUSE:
@@ -227,13 +238,22 @@ keep_rate(struct session *session, json_t *id)
 	return false;
 }
 
+static bool
+is_reply_id(const json_t *id)
+{
+	json_int_t number = json_integer_value(id);
+
+	if (json_is_integer(id))
+		return number >= -REPLY_ID_MAX && number <= REPLY_ID_MAX;
+	return json_is_string(id) && json_string_length(id) <= REPLY_ID_BYTES_MAX;
+}
+
 /* Takes `id` out of the frame: an integer or a short string, NULL when there is none (or null); anything else is refused. */
 static bool
 take_id(json_t *frame, json_t **ret_id)
 {
 	json_t *id = json_object_get(frame, "id");
-	bool is_short_text = json_is_string(id) && json_string_length(id) <= REPLY_ID_BYTES_MAX;
-	bool is_fine = id == NULL || json_is_null(id) || json_is_integer(id) || is_short_text;
+	bool is_fine = id == NULL || json_is_null(id) || is_reply_id(id);
 
 	if (is_fine && !json_is_null(id))
 		*ret_id = json_incref(id);
@@ -266,6 +286,8 @@ events_handle(struct session *session, const char *text, size_t len)
 	if (id_is_fine)
 		dispatch(session, json_string_value(type), &(struct event_frame){body, id, &arena});
 	else
-		refuse(session, NULL, "The value of \"id\" must be an integer or a string of at most 64 bytes.");
+		refuse(session, NULL,
+		       "The value of \"id\" must be an integer from -(2^53 - 1) to 2^53 - 1 or a string of at most 64 "
+		       "bytes.");
 	arena_finish(&arena);
 }

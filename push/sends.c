@@ -10,7 +10,7 @@
 #include "pipeline/submit.h"
 #include "reply.h"
 
-enum send_kind { SEND_MESSAGE, SEND_CHANGE, SEND_READ };
+enum send_kind { SEND_MESSAGE, SEND_CHANGE, SEND_READ, SEND_REFUSED };
 
 struct send {
 	struct loop_item item; /* posted by the pipeline's thread; first member */
@@ -19,11 +19,12 @@ struct send {
 		struct submission submission;
 		struct change_submission change;
 		struct write_mark_read mark;
+		struct fault refusal;
 	};
-	struct loop *loop;
+	struct loop *loop;   /* NULL of what is not on its way anywhere */
 	struct sends *sends; /* NULL: the socket has gone */
 	struct send *prev, *next;
-	struct arena arena; /* of the draft */
+	struct arena arena; /* of the draft, or of the refusal's field */
 	json_t *id;
 	enum status status;
 	bool finished;
@@ -42,6 +43,8 @@ destroy(struct send *send)
 	case SEND_READ:
 		arena_finish(&send->mark.op.arena);
 		break;
+	case SEND_REFUSED:
+		break;
 	}
 	arena_finish(&send->arena);
 	json_decref(send->id);
@@ -51,9 +54,17 @@ destroy(struct send *send)
 static const struct fault *
 fault_of(const struct send *send)
 {
-	if (send->kind == SEND_READ)
+	switch (send->kind) {
+	case SEND_MESSAGE:
+		return &send->submission.fault;
+	case SEND_CHANGE:
+		return &send->change.fault;
+	case SEND_READ:
 		return &send->mark.op.fault;
-	return send->kind == SEND_CHANGE ? &send->change.fault : &send->submission.fault;
+	case SEND_REFUSED:
+		break;
+	}
+	return &send->refusal;
 }
 
 static void
@@ -90,6 +101,8 @@ make_reply(const struct send *send)
 		json_object_set_new(reply, "me", json_integer(send->mark.membership.user_rev));
 		json_object_set_new(reply, "read_seq", json_integer(send->mark.membership.read_seq));
 		break;
+	case SEND_REFUSED:
+		break;
 	}
 	return reply;
 }
@@ -101,12 +114,15 @@ answer_finished(struct sends *sends)
 	while (sends->waiting != NULL && sends->waiting->finished) {
 		struct send *send = sends->waiting;
 		bool silent = send->kind == SEND_READ && send->id == NULL;
+		bool ended = send->status == ERR_UNAUTHORIZED;
 		json_t *reply = silent ? NULL : make_reply(send);
 
 		DL_DELETE(sends->waiting, send);
 		sends->n_waiting--;
 		destroy(send);
 		sends->reply(sends->context, reply); /* NULL: there is none, but something has been answered */
+		if (ended)
+			sends->ended(sends->context);
 	}
 }
 
@@ -236,4 +252,14 @@ sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, c
 		.context = send,
 	};
 	submitted(send, writer_submit(writer, &send->mark.op));
+}
+
+void
+sends_refuse(struct sends *sends, const struct fault *fault, json_t *id)
+{
+	struct send *send = add(sends, NULL, SEND_REFUSED, id);
+
+	send->refusal = *fault;
+	send->refusal.field = arena_strdup(&send->arena, fault->field);
+	submitted(send, fault->status);
 }

@@ -18,6 +18,7 @@ enum { SENDS_MAX = 64 }; /* in flight; with more the session stops reading */
 /* Embedded in the session. */
 struct sends {
 	void (*reply)(void *context, json_t *reply); /* takes the json */
+	void (*ended)(void *context);                /* the log-in has, as the reply just said; may finish the sends */
 	void *context;
 	struct send *waiting; /* oldest first */
 	size_t n_waiting;
@@ -37,5 +38,8 @@ void sends_change(struct sends *sends, struct loop *loop, struct pipeline *pipel
 		  const struct message_change *change, json_t *id);
 void sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, const struct write_mark_read *mark,
 		     json_t *id);
+
+/* Answers a frame that was refused before it became a draft or a change, in its turn. */
+void sends_refuse(struct sends *sends, const struct fault *fault, json_t *id);
 
 #endif

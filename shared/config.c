@@ -77,8 +77,8 @@ static const struct setting settings[] = {
 	INT("auth.refresh_token_s", auth_refresh_token_s, "2592000", 1, 31536000, "s",
 	    "life of a session that is not used"),
 	INT("auth.password_threads", auth_password_threads, "2", 1, 64, NULL, "passwords hashed at once, 19 MiB each"),
-	INT("auth.password_queue", auth_password_queue, "64", 1, 65536, NULL,
-	    "passwords that wait to be hashed; more are refused with 503"),
+	INT("auth.password_queue", auth_password_queue, "14", 1, 65536, NULL,
+	    "passwords that wait to be hashed, as far as half of api.threads stay free; more are refused with 503"),
 
 	INT("limits.body_bytes", limits_body_bytes, "65536", 1024, 65536, "bytes", "body of a request"),
 	INT("limits.request_idle_s", limits_request_idle_s, "10", 1, 600, "s",

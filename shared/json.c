@@ -1,5 +1,6 @@
 /* Decoding of JSON from outside. jansson checks UTF-8, duplicate keys and NUL; the nesting is counted before it parses.
- * No sentence written here repeats what the client sent, because a body may hold a password. */
+ * No sentence written here repeats what the client sent, because a body may hold a password; an unknown key is repeated when
+ * it looks like one of ours ([a-z0-9_]{1,64}). */
 #include "json.h"
 
 #include <assert.h>
@@ -89,18 +90,23 @@ find_field(const char *name, const struct json_field *fields, size_t n_fields)
 	return NULL;
 }
 
-/* A copy of a key that the client made up, short enough to show; cut only between code points. */
-static const char *
-show_key(struct arena *arena, const char *key)
+/* Whether a key that the client made up looks like a name: everything else is not repeated. */
+static bool
+is_showable(const char *key)
 {
-	size_t len = strlen(key);
+	size_t len = strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	if (len <= UNKNOWN_KEY_SHOWN_BYTES)
-		return arena_strdup(arena, key);
-	len = UNKNOWN_KEY_SHOWN_BYTES;
-	while (((unsigned char)key[len] & 0xc0) == 0x80)
-		len--;
-	return arena_memdup(arena, key, len);
+	return len > 0 && len <= UNKNOWN_KEY_SHOWN_BYTES && key[len] == '\0';
+}
+
+static enum status
+refuse_key(const char *key, struct arena *arena, struct fault *ret_fault)
+{
+	if (!is_showable(key))
+		return fault_set(ret_fault, ERR_MALFORMED, "unknown_key", NULL,
+				 "One of the keys is not known here; leave it out.");
+	return fault_set(ret_fault, ERR_MALFORMED, "unknown_key", arena_strdup(arena, key),
+			 "The key \"%s\" is not known here; leave it out.", key);
 }
 
 static const char *
@@ -178,12 +184,8 @@ json_decode(const json_t *object, const struct json_field *fields, size_t n_fiel
 
 	assert(json_is_object(object));
 	json_object_foreach ((json_t *)object, key, value) {
-		if (find_field(key, fields, n_fields) == NULL) {
-			const char *shown = show_key(arena, key);
-
-			return fault_set(ret_fault, ERR_MALFORMED, "unknown_key", shown,
-					 "The key \"%s\" is not known here.", shown);
-		}
+		if (find_field(key, fields, n_fields) == NULL)
+			return refuse_key(key, arena, ret_fault);
 	}
 	for (size_t i = 0; i < n_fields; i++)
 		TRY(decode_field(object, &fields[i], arena, ret_fault));

@@ -33,7 +33,8 @@ struct json_field {
 };
 
 /* Decodes an object: an unknown key (code unknown_key), a missing one (missing_key), a wrong type (wrong_type) is
- * ERR_MALFORMED with the field named (copied into `arena`, which also is where fault->field points). */
+ * ERR_MALFORMED with the field named (copied into `arena`, which also is where fault->field points). An unknown key is named
+ * only when it is [a-z0-9_]{1,64}, else the field is NULL. */
 MUST_USE enum status json_decode(const json_t *object, const struct json_field *fields, size_t n_fields,
 				 struct arena *arena, struct fault *ret_fault);
 

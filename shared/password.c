@@ -158,7 +158,8 @@ password_pool_destroy(struct password_pool *pool)
 static enum status
 refuse_busy(struct fault *ret_fault)
 {
-	return fault_set(ret_fault, ERR_UNAVAILABLE, "busy", NULL, "Too many people log in right now; try again.");
+	return fault_set(ret_fault, ERR_UNAVAILABLE, "server_busy", NULL,
+			 "Too many people log in right now; try again in a moment.");
 }
 
 enum status

@@ -11,13 +11,15 @@ from support.recorder import RECORDER
 from support.shared import MakePerson, MakeStack, Shared
 from support.stack import Stack
 
+RECORDER.watch_httpx()
+
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Shared]:
     shared = Shared()
     yield shared
     shared.still_works()
-    wrong = shared.stack.stop()
+    wrong = [*shared.stack.stop(), *RECORDER.take()]
     assert not wrong, "\n".join(wrong)
 
 
@@ -79,8 +81,7 @@ def eve(person: MakePerson) -> Person:
 
 @pytest.fixture(autouse=True)
 def by_the_document() -> Iterator[None]:
-    """Fails the test whose exchanges contradict api/openapi.yaml."""
-    RECORDER.take()
+    """Fails a test whose exchanges, or those of the fixtures that began before it, contradict api/openapi.yaml."""
     yield
     violations = RECORDER.take()
     assert not violations, "against api/openapi.yaml:\n" + "\n".join(violations)

@@ -20,7 +20,7 @@ verify(struct req *req, const char *current, const char **ret_hash)
 	status = password_verify(req->app->passwords, current, *ret_hash, &req->fault);
 	if (status == ERR_UNAUTHORIZED)
 		return fault_set(&req->fault, ERR_FORBIDDEN, "password_wrong", "current_password",
-				 "The current password is another one.");
+				 "This is not the current password; enter the one that you log in with now.");
 	return status;
 }
 

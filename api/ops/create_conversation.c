@@ -17,9 +17,11 @@ read_wish(struct req *req, char ret_user_id[ID_SIZE])
 
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
 	if (strcmp(kind, "direct") != 0)
-		return fault_set(&req->fault, ERR_INVALID, "kind_unsupported", "kind", "kind is \"direct\".");
+		return fault_set(&req->fault, ERR_INVALID, "kind_unsupported", "kind",
+				 "kind must be \"direct\": this version makes no groups.");
 	if (!id_normalize(user_id, ret_user_id))
-		return fault_set(&req->fault, ERR_INVALID, "id_invalid", "user_id", "user_id is not a UUID.");
+		return fault_set(&req->fault, ERR_INVALID, "id_invalid", "user_id",
+				 "user_id must be a UUID: the id of a person as GET /api/v1/users shows it.");
 	return OK;
 }
 
@@ -44,6 +46,7 @@ op_create_conversation(struct req *req)
 
 	TRY(read_wish(req, write.other_id));
 	memcpy(write.user_id, req->caller.user_id, ID_SIZE);
+	memcpy(write.session_id, req->caller.session_id, ID_SIZE);
 	id_direct_conversation(write.user_id, write.other_id, conversation_id);
 
 	enum status status = writer_run(req->app->writer, &write.op);

@@ -7,19 +7,6 @@
 #include "req.h"
 #include "store/sessions.h"
 
-static json_t *
-to_json(const struct req *req, const struct login_session *session)
-{
-	char created_at[CLOCK_TEXT_SIZE], last_used_at[CLOCK_TEXT_SIZE], expires_at[CLOCK_TEXT_SIZE];
-
-	clock_format(session->created_at_ms, created_at);
-	clock_format(session->last_used_at_ms, last_used_at);
-	clock_format(session->expires_at_ms, expires_at);
-	return json_pack("{s:s, s:s?, s:s?, s:s, s:s, s:s, s:b}", "id", session->id, "user_agent", session->user_agent,
-			 "address", session->address, "created_at", created_at, "last_used_at", last_used_at,
-			 "expires_at", expires_at, "current", strcmp(session->id, req->caller.session_id) == 0);
-}
-
 enum status
 op_list_sessions(struct req *req)
 {
@@ -37,8 +24,11 @@ op_list_sessions(struct req *req)
 			  &n, &more));
 
 	json_t *items = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(items, to_json(req, &sessions[i]));
+	for (size_t i = 0; i < n; i++) {
+		bool current = strcmp(sessions[i].id, req->caller.session_id) == 0;
+
+		json_array_append_new(items, session_to_json(&sessions[i], current));
+	}
 	return req_reply(req, 200,
 			 json_pack("{s:o, s:o}", "items", items, "next_cursor",
 				   more ? cursor_to_json(req, "sessions", sessions[n - 1].last_used_at_ms,

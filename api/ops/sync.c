@@ -16,7 +16,10 @@
 #include "store/conversations.h"
 #include "store/meta.h"
 
-enum { MEMBERSHIPS_MAX = 10000 }; /* of one answer; a person in more conversations syncs again from there */
+enum {
+	MEMBERSHIPS_MAX = 10000, /* of one answer; a person in more conversations syncs again from there */
+	KNOWN_MAX = 500,         /* as in the frame auth, so that a client tells both the same */
+};
 
 static const int64_t NUMBER_MAX = ((int64_t)1 << 53) - 1;
 
@@ -34,22 +37,43 @@ struct wish {
 };
 
 static enum status
-check_known(struct req *req, json_t *known)
+check_rev(struct req *req, const json_t *rev)
 {
-	const char *id;
+	if (!json_is_integer(rev) || json_integer_value(rev) > NUMBER_MAX)
+		return fault_set(&req->fault, ERR_MALFORMED, "wrong_type", "known",
+				 "Revisions are integers below 2^53.");
+	if (json_integer_value(rev) < 0)
+		return fault_set(&req->fault, ERR_INVALID, "out_of_range", "known", "Revisions are not below 0.");
+	return OK;
+}
+
+/* *known with its ids in the one form that ids are compared in; it belongs to the body as before. */
+static enum status
+normalize_known(struct req *req, json_t **known)
+{
+	CLEANUP_JSON json_t *normal = json_object();
+	char id[ID_SIZE];
+	const char *key;
 	json_t *rev;
 
-	json_object_foreach (known, id, rev) {
-		if (!json_is_integer(rev) || json_integer_value(rev) > NUMBER_MAX)
-			return fault_set(&req->fault, ERR_MALFORMED, "wrong_type", "known",
-					 "Revisions are integers below 2^53.");
-		if (json_integer_value(rev) < 0)
-			return fault_set(&req->fault, ERR_INVALID, "out_of_range", "known",
-					 "Revisions are not below 0.");
-		if (!id_is_valid(id))
+	if (json_object_size(*known) > KNOWN_MAX)
+		return fault_set(
+			&req->fault, ERR_INVALID, "too_many", "known",
+			"known takes at most %d conversations: list the newest, the answer tells of the others.",
+			KNOWN_MAX);
+	json_object_foreach (*known, key, rev) {
+		TRY(check_rev(req, rev));
+		if (!id_normalize(key, id))
 			return fault_set(&req->fault, ERR_INVALID, "id_invalid", "known",
-					 "Its keys are conversation ids.");
+					 "The keys of known must be conversation ids, which are UUIDs.");
+		if (json_object_get(normal, id))
+			return fault_set(&req->fault, ERR_INVALID, "id_repeated", "known",
+					 "A conversation stands twice in known, in two spellings of its id: list it "
+					 "once.");
+		json_object_set(normal, id, rev);
 	}
+	json_object_set(req->body, "known", normal);
+	*known = normal;
 	return OK;
 }
 
@@ -97,7 +121,8 @@ read_wish(struct req *req, struct wish *ret_wish)
 	};
 
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
-	TRY(check_known(req, wish.known));
+	if (wish.known)
+		TRY(normalize_known(req, &wish.known));
 	TRY(check_numbers(req, &wish));
 	TRY(read_cursor(req, cursor, &wish));
 	*ret_wish = wish;

@@ -14,6 +14,7 @@ op_update_me(struct req *req)
 	TRY(json_decode(req->body, fields, 1, &req->arena, &req->fault));
 	TRY(user_display_name_check(write.display_name, &req->fault));
 	memcpy(write.user_id, req->caller.user_id, ID_SIZE);
+	memcpy(write.session_id, req->caller.session_id, ID_SIZE);
 
 	enum status status = writer_run(req->app->writer, &write.op);
 	req->fault = write.op.fault;

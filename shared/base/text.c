@@ -127,7 +127,25 @@ text_to_int64(const char *text, long long *ret_value)
 	return true;
 }
 
-enum { KEYCAP = 0x20e3, CODE_POINTS_OF_EMOJI_MAX = 32 };
+enum {
+	KEYCAP = 0x20e3,
+	BLACK_FLAG = 0x1f3f4,
+	TAG_END = 0xe007f,
+	EMOJI_POINTS_MAX = 32, /* code points looked at: a family of four takes 7, and a reaction has 64 bytes */
+};
+
+/* An emoji being read and its one form being written. */
+struct emoji {
+	const ucs4_t *at;                    /* the text ends by 0 */
+	ucs4_t normal[2 * EMOJI_POINTS_MAX]; /* each code point, and at most one more behind it */
+	size_t n_normal;
+};
+
+static void
+put(struct emoji *emoji, ucs4_t c)
+{
+	emoji->normal[emoji->n_normal++] = c;
+}
 
 static bool
 is_flag_letter(ucs4_t c)
@@ -135,45 +153,127 @@ is_flag_letter(ucs4_t c)
 	return c >= 0x1f1e6 && c <= 0x1f1ff;
 }
 
+/* The tag characters of 0 to 9 and a to z. */
 static bool
-is_tag(ucs4_t c)
+is_tag_of_region(ucs4_t c)
 {
-	return c >= 0xe0020 && c <= 0xe007f;
+	return (c >= 0xe0030 && c <= 0xe0039) || (c >= 0xe0061 && c <= 0xe007a);
 }
 
-/* One pictograph with its style or skin tone and tags; returns what follows it, NULL when there is none. The text ends by 0. */
-static const ucs4_t *
-skip_pictograph(const ucs4_t *at)
+/* Whether it is shown as text unless U+FE0F asks for the picture. What a later Unicode calls an emoji is not: it comes as a
+ * picture. */
+static bool
+has_text_default(ucs4_t c)
 {
-	if (!uc_is_property_extended_pictographic(*at))
-		return NULL;
-	at++;
-	if (*at == EMOJI_PRESENTATION || uc_is_property_emoji_modifier(*at))
-		at++;
-	while (is_tag(*at))
-		at++;
-	return at;
+	return uc_is_property_emoji(c) && !uc_is_property_emoji_presentation(c);
 }
 
-/* An emoji sequence of UTS #51: a flag, a keycap, or pictographs joined to one. (The grapheme breaks of libunistring 1.0 don't know
- * joined ones and flags.) */
-bool
-text_is_emoji(const char *text)
+/* The flag of a country: two letters of its own kind. */
+static bool
+take_letters(struct emoji *emoji)
 {
-	ucs4_t points[CODE_POINTS_OF_EMOJI_MAX + 1] = {0};
+	if (!is_flag_letter(emoji->at[0]) || !is_flag_letter(emoji->at[1]))
+		return false;
+	put(emoji, *emoji->at++);
+	put(emoji, *emoji->at++);
+	return true;
+}
+
+/* The flag of a part of a country: 3 to 7 tags behind a black flag and the tag that ends them (UTS #51 ED-14a, UTS #35
+ * unicode_subdivision_id). Tags show nothing, so behind any other pictograph they would only make it look like another one. */
+static bool
+take_tags(struct emoji *emoji)
+{
+	size_t n = 0;
+
+	if (emoji->at[0] != BLACK_FLAG)
+		return false;
+	while (is_tag_of_region(emoji->at[n + 1]))
+		n++;
+	if (n < 3 || n > 7 || emoji->at[n + 1] != TAG_END)
+		return false;
+	for (size_t i = 0; i < n + 2; i++)
+		put(emoji, *emoji->at++);
+	return true;
+}
+
+static bool
+take_keycap(struct emoji *emoji)
+{
+	const ucs4_t *cap = emoji->at + 1;
+
+	if (emoji->at[0] == 0 || emoji->at[0] >= 0x80 || strchr("0123456789#*", (int)emoji->at[0]) == NULL)
+		return false;
+	if (*cap == EMOJI_PRESENTATION)
+		cap++;
+	if (*cap != KEYCAP)
+		return false;
+	put(emoji, *emoji->at);
+	put(emoji, EMOJI_PRESENTATION);
+	put(emoji, KEYCAP);
+	emoji->at = cap + 1;
+	return true;
+}
+
+/* One pictograph with its style or skin tone, which implies the style. */
+static bool
+take_pictograph(struct emoji *emoji)
+{
+	ucs4_t base = *emoji->at;
+
+	if (!uc_is_property_extended_pictographic(base))
+		return false;
+	put(emoji, base);
+	emoji->at++;
+	if (uc_is_property_emoji_modifier(*emoji->at)) {
+		put(emoji, *emoji->at++);
+		return true;
+	}
+	if (*emoji->at == EMOJI_PRESENTATION)
+		emoji->at++;
+	if (has_text_default(base))
+		put(emoji, EMOJI_PRESENTATION);
+	return true;
+}
+
+static bool
+take_joined(struct emoji *emoji)
+{
+	while (take_pictograph(emoji)) {
+		if (*emoji->at != ZERO_WIDTH_JOINER)
+			return true;
+		put(emoji, *emoji->at++);
+	}
+	return false;
+}
+
+static char *
+to_utf8(struct arena *arena, const ucs4_t *points, size_t n)
+{
+	uint8_t *bytes = arena_alloc(arena, 4 * n + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)u8_uctomb(bytes + len, points[i], 4);
+	return (char *)bytes;
+}
+
+/* Keyboards leave U+FE0F out, or put it in where nothing asks for it, as they like: the same emoji must not become two. Of the
+ * forms the one with it ("fully-qualified", UTS #51 ED-18) is kept, because it is the one that is shown as a picture
+ * everywhere. (The grapheme breaks of libunistring 1.0 know neither joined pictographs nor flags.) */
+char *
+text_normalize_emoji(struct arena *arena, const char *text)
+{
+	ucs4_t points[EMOJI_POINTS_MAX + 1] = {0};
+	struct emoji emoji = {.at = points};
 	const uint8_t *from = (const uint8_t *)text;
-	const ucs4_t *at = points;
 	size_t n = 0, len = strlen(text);
 
-	if (!text_is_utf8(text, len) || u8_mbsnlen(from, len) > CODE_POINTS_OF_EMOJI_MAX)
-		return false;
+	if (!text_is_utf8(text, len) || u8_mbsnlen(from, len) > EMOJI_POINTS_MAX)
+		return NULL;
 	while (*from)
 		from += u8_mbtouc(&points[n++], from, 4);
-	if (n == 2 && is_flag_letter(points[0]) && is_flag_letter(points[1]))
-		return true;
-	if (n >= 2 && n <= 3 && points[n - 1] == KEYCAP && (n == 2 || points[1] == EMOJI_PRESENTATION))
-		return points[0] < 0x80 && strchr("0123456789#*", (int)points[0]) != NULL;
-	while ((at = skip_pictograph(at)) != NULL && *at == ZERO_WIDTH_JOINER)
-		at++;
-	return at != NULL && *at == 0;
+	if (!take_letters(&emoji) && !take_tags(&emoji) && !take_keycap(&emoji) && !take_joined(&emoji))
+		return NULL;
+	return *emoji.at ? NULL : to_utf8(arena, emoji.normal, emoji.n_normal);
 }

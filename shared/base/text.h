@@ -27,8 +27,9 @@ char *text_fold(struct arena *arena, const char *text);
 /* Whether nothing but white space (Unicode White_Space) is in it; also true of "". */
 bool text_is_blank(const char *text);
 
-/* Whether it is one emoji: a flag, a keycap, or pictographs joined to one (UTS #51); `text` is bytes of any kind. */
-bool text_is_emoji(const char *text);
+/* The one form of one emoji: a flag, a keycap, or pictographs joined to one (UTS #51), with U+FE0F behind each pictograph that is
+ * text without it. NULL when it isn't one; `text` is bytes of any kind. The result lives in `arena`. */
+char *text_normalize_emoji(struct arena *arena, const char *text);
 
 /* Decimal digits to an integer from 0 to 2^53 - 1; false for anything else (sign, space, empty, overflow). */
 bool text_to_int64(const char *text, long long *ret_value);

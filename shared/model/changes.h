@@ -41,7 +41,8 @@ struct membership {
 struct person_changes {
 	struct membership *memberships;
 	size_t n_memberships;
-	char (*revoked_session_ids)[ID_SIZE]; /* log-ins that ended; not in the JSON: push closes their sockets */
+	/* Log-ins that ended, all of them when the person is disabled or deleted; not in the JSON: push closes their sockets. */
+	char (*revoked_session_ids)[ID_SIZE];
 	size_t n_revoked_sessions;
 	int64_t after_rev, next_after_rev, last_rev;
 	bool has_more;

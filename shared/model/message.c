@@ -28,27 +28,43 @@ check_content(const char *content, struct fault *ret_fault)
 	return OK;
 }
 
-/* `text` may be `ret_id` itself. "" stays "". */
-static enum status
-check_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
-{
-	char id[ID_SIZE] = "";
-
-	if (text[0] && !id_normalize(text, id))
-		return fault_set(ret_fault, ERR_INVALID, "id_invalid", field, "%s is not a UUID.", field);
-	memcpy(ret_id, id, ID_SIZE);
-	return OK;
-}
-
-/* Of a key: absent (NULL) leaves *ret_id alone, and "" is no id. */
+/* Of a key: absent (NULL) leaves *ret_id alone, and "" is no id. `text` may be `ret_id` itself. */
 static enum status
 read_id(const char *text, const char *field, char ret_id[ID_SIZE], struct fault *ret_fault)
 {
-	if (!text)
-		return OK;
-	if (!text[0])
-		return fault_set(ret_fault, ERR_INVALID, "id_invalid", field, "%s is empty.", field);
-	return check_id(text, field, ret_id, ret_fault);
+	if (text && !id_normalize(text, ret_id))
+		return fault_set(ret_fault, ERR_INVALID, "id_invalid", field,
+				 "%s must be a UUID: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12.", field);
+	return OK;
+}
+
+/* Of a draft, where "" is none. */
+static enum status
+check_id(char id[ID_SIZE], const char *field, struct fault *ret_fault)
+{
+	return read_id(id[0] ? id : NULL, field, id, ret_fault);
+}
+
+/* What cannot be an id names nothing, whichever the door. */
+static enum status
+refuse_conversation(struct fault *ret_fault)
+{
+	return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL, "There is no such conversation.");
+}
+
+/* A frame says where it goes by one of two keys (NULL: not given). */
+static enum status
+check_address(const char *conversation_id, const char *recipient_id, struct fault *ret_fault)
+{
+	if (!conversation_id && !recipient_id)
+		return fault_set(
+			ret_fault, ERR_MALFORMED, "missing_key", "conversation_id",
+			"Say where the message goes: one of the keys \"conversation_id\" and \"recipient_id\" is "
+			"required.");
+	if (conversation_id && recipient_id)
+		return fault_set(ret_fault, ERR_MALFORMED, "one_recipient", "recipient_id",
+				 "A message goes to one place: leave out \"conversation_id\" or \"recipient_id\".");
+	return OK;
 }
 
 enum status
@@ -72,14 +88,15 @@ message_draft_from_json(const json_t *body, enum message_draft_form form, struct
 	};
 
 	TRY(json_decode(body, fields, n_fields[form], arena, ret_fault));
-	if (form == MESSAGE_DRAFT_FRAME && !conversation_id == !recipient_id)
-		return fault_set(ret_fault, ERR_MALFORMED, "missing_key", "conversation_id",
-				 "Exactly one of \"conversation_id\" and \"recipient_id\" is required.");
+	if (form == MESSAGE_DRAFT_FRAME)
+		TRY(check_address(conversation_id, recipient_id, ret_fault));
+	if (conversation_id && !id_normalize(conversation_id, draft.conversation_id))
+		return refuse_conversation(ret_fault); /* first, as of a path */
 	TRY(read_id(id, id_key, draft.id, ret_fault));
 	TRY(read_id(reply_to_id, "reply_to_id", draft.reply_to_id, ret_fault));
 	TRY(read_id(recipient_id, "recipient_id", draft.recipient_id, ret_fault));
-	TRY(read_id(conversation_id, "conversation_id", draft.conversation_id, ret_fault));
-	draft.id_chosen = id != NULL;
+	if (id)
+		draft.id_key = id_key;
 	*ret_draft = draft;
 	return OK;
 }
@@ -88,10 +105,10 @@ enum status
 message_draft_check(struct message_draft *draft, struct fault *ret_fault)
 {
 	TRY(check_content(draft->content, ret_fault));
-	TRY(check_id(draft->id, "id", draft->id, ret_fault));
-	TRY(check_id(draft->conversation_id, "conversation_id", draft->conversation_id, ret_fault));
-	TRY(check_id(draft->recipient_id, "recipient_id", draft->recipient_id, ret_fault));
-	TRY(check_id(draft->reply_to_id, "reply_to_id", draft->reply_to_id, ret_fault));
+	TRY(check_id(draft->id, "id", ret_fault));
+	TRY(check_id(draft->conversation_id, "conversation_id", ret_fault));
+	TRY(check_id(draft->recipient_id, "recipient_id", ret_fault));
+	TRY(check_id(draft->reply_to_id, "reply_to_id", ret_fault));
 	if (!draft->id[0])
 		id_make(draft->id);
 
@@ -101,21 +118,31 @@ message_draft_check(struct message_draft *draft, struct fault *ret_fault)
 	return OK;
 }
 
+/* The same emoji is one reaction, whichever keyboard typed it. */
+static enum status
+normalize_emoji(struct message_change *change, struct arena *arena, struct fault *ret_fault)
+{
+	bool too_long = strlen(change->emoji) > REACTION_EMOJI_BYTES_MAX;
+	const char *emoji = too_long ? NULL : text_normalize_emoji(arena, change->emoji);
+
+	if (!emoji || strlen(emoji) > REACTION_EMOJI_BYTES_MAX)
+		return fault_set(ret_fault, ERR_INVALID, "emoji_invalid", "emoji", "A reaction is one emoji.");
+	change->emoji = emoji;
+	return OK;
+}
+
 enum status
-message_change_check(struct message_change *change, struct fault *ret_fault)
+message_change_check(struct message_change *change, struct arena *arena, struct fault *ret_fault)
 {
 	if (!id_normalize(change->conversation_id, change->conversation_id))
-		return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL,
-				 "There is no such conversation.");
+		return refuse_conversation(ret_fault);
 	if (!id_normalize(change->message_id, change->message_id))
 		return fault_set(ret_fault, ERR_NOT_FOUND, "message_not_found", NULL, "There is no such message.");
 	if (change->action == MESSAGE_EDIT)
 		return check_content(change->content, ret_fault);
 	if (change->action == MESSAGE_DELETE)
 		return OK;
-	if (strlen(change->emoji) > REACTION_EMOJI_BYTES_MAX || !text_is_emoji(change->emoji))
-		return fault_set(ret_fault, ERR_INVALID, "emoji_invalid", "emoji", "A reaction is one emoji.");
-	return OK;
+	return normalize_emoji(change, arena, ret_fault);
 }
 
 static json_t *

@@ -44,7 +44,7 @@ struct message {
 /* What somebody wants to say. Exactly one of conversation_id and recipient_id is set by the door. */
 struct message_draft {
 	char id[ID_SIZE];              /* made by the server when the client chose none */
-	bool id_chosen;                /* by the client: a replay is possible */
+	const char *id_key;            /* where the client chose it: a key or a header (a literal); NULL: nowhere */
 	char conversation_id[ID_SIZE]; /* "" : address by recipient_id */
 	char recipient_id[ID_SIZE];    /* "" : address by conversation_id */
 	char sender_id[ID_SIZE];
@@ -62,8 +62,9 @@ enum message_draft_form {
 };
 
 /* Reads a draft; what the body doesn't name (the sender, the conversation of a path) stays as it is in *ret_draft. The ids
- * are normalised. ERR_MALFORMED or ERR_INVALID with the field, and *ret_draft untouched. The content is borrowed from
- * `body` and not looked at yet: the pipeline checks it (message_draft_check), whichever the door. */
+ * are normalised. ERR_MALFORMED or ERR_INVALID with the field; ERR_NOT_FOUND for a conversation_id that is no UUID, because it
+ * names nothing; and *ret_draft untouched. The content is borrowed from `body` and not looked at yet: the pipeline checks it
+ * (message_draft_check), whichever the door. */
 MUST_USE enum status message_draft_from_json(const json_t *body, enum message_draft_form form, struct arena *arena,
 					     struct message_draft *ret_draft, struct fault *ret_fault);
 
@@ -86,10 +87,10 @@ struct message_change {
 	int64_t if_match_rev;     /* the rev that the message must have; MESSAGE_ANY_REV: whatever it is */
 };
 
-/* The checks of every change; the ids are normalised in place. An id that is no UUID names nothing: ERR_NOT_FOUND with
+/* The checks of every change; the ids are normalised in place, the emoji in `arena`. An id that is no UUID names nothing: ERR_NOT_FOUND with
  * `conversation_not_found` or `message_not_found`. ERR_INVALID for the content (as in a draft) and for an emoji that is not one
  * emoji (`emoji_invalid`). */
-MUST_USE enum status message_change_check(struct message_change *change, struct fault *ret_fault);
+MUST_USE enum status message_change_check(struct message_change *change, struct arena *arena, struct fault *ret_fault);
 
 json_t *message_to_json(const struct message *message);
 

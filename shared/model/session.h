@@ -1,7 +1,9 @@
-/* A log-in on one device. The refresh token itself is never stored, only its hash. */
+/* A log-in on one device: the OpenAPI schema Session. The refresh token itself is never stored, only its hash. */
 #ifndef MODEL_SESSION_H
 #define MODEL_SESSION_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/id.h"
@@ -14,8 +16,8 @@ struct login_session {
 	char refresh_hash[ID_SECRET_SIZE];
 	char previous_hash[ID_SECRET_SIZE]; /* "" when there was none, or its successor has been used */
 	int64_t rotated_at_ms;
-	const char *user_agent;
-	const char *address;
+	const char *user_agent; /* NULL: not told */
+	const char *address;    /* likewise */
 	int64_t created_at_ms, last_used_at_ms, expires_at_ms, revoked_at_ms;
 };
 
@@ -25,5 +27,8 @@ struct caller {
 	char session_id[ID_SIZE];
 	const char *role; /* a literal */
 };
+
+/* {id, user_agent, address, created_at, last_used_at, expires_at, current: bool}; `current`: the caller's own. */
+json_t *session_to_json(const struct login_session *session, bool current);
 
 #endif

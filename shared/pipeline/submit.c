@@ -101,7 +101,7 @@ enum status
 pipeline_change(struct pipeline *pipeline, struct change_submission *submission)
 {
 	submission->fault = (struct fault){0};
-	submission->status = message_change_check(&submission->change, &submission->fault);
+	submission->status = message_change_check(&submission->change, &submission->arena, &submission->fault);
 	if (submission->status != OK)
 		return submission->status;
 	return pipeline->mode->change(pipeline->writer, submission);
@@ -134,5 +134,6 @@ pipeline_change_wait(struct pipeline *pipeline, struct change_submission *submis
 void
 change_submission_finish(struct change_submission *submission)
 {
+	arena_finish(&submission->arena);
 	arena_finish(&submission->write.op.arena);
 }

@@ -42,7 +42,9 @@ struct change_submission {
 	bool unchanged;        /* nothing had to be done */
 	struct message stored; /* the message as it is now */
 
-	struct write_change_message write; /* the pipeline's own */
+	/* the pipeline's own */
+	struct arena arena; /* of what the checks made of the change */
+	struct write_change_message write;
 };
 
 /* `writer` is borrowed. `mode` is config.pipeline ("direct"). ERR_INVALID for a mode that this build does not have. */

@@ -182,10 +182,12 @@ changes_snapshot(struct db *db, struct arena *arena, const char *conversation_id
 	return OK;
 }
 
+/* *ret_gone: disabled or deleted. */
 static enum status
-read_person_head(struct db *db, const char *user_id, int64_t *ret_head)
+read_person_head(struct db *db, const char *user_id, int64_t *ret_head, bool *ret_gone)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT last_rev FROM users WHERE id = $1");
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT last_rev, disabled_at, deleted_at FROM users WHERE id = $1");
 	bool row;
 
 	db_bind_text(stmt, 1, user_id);
@@ -193,6 +195,7 @@ read_person_head(struct db *db, const char *user_id, int64_t *ret_head)
 	if (!row)
 		return ERR_NOT_FOUND;
 	*ret_head = db_column_int64(stmt, 0);
+	*ret_gone = !db_column_is_null(stmt, 1) || !db_column_is_null(stmt, 2);
 	return OK;
 }
 
@@ -251,16 +254,10 @@ read_memberships(struct db *db, struct arena *arena, const char *user_id, struct
 }
 
 static enum status
-read_revoked_sessions(struct db *db, struct arena *arena, const char *user_id, struct person_changes *changes)
+read_session_ids(struct db_stmt *stmt, struct arena *arena, struct person_changes *changes)
 {
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT id FROM sessions WHERE user_id = $1 AND user_rev > $2"
-			       " AND user_rev <= $3 AND revoked_at IS NOT NULL");
 	bool row;
 
-	db_bind_text(stmt, 1, user_id);
-	db_bind_int64(stmt, 2, changes->after_rev);
-	db_bind_int64(stmt, 3, changes->next_after_rev);
 	for (;;) {
 		TRY(db_step(stmt, &row));
 		if (!row)
@@ -272,6 +269,28 @@ read_revoked_sessions(struct db *db, struct arena *arena, const char *user_id, s
 	}
 }
 
+static enum status
+read_revoked_sessions(struct db *db, struct arena *arena, const char *user_id, struct person_changes *changes)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT id FROM sessions WHERE user_id = $1 AND user_rev > $2"
+			       " AND user_rev <= $3 AND revoked_at IS NOT NULL");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_int64(stmt, 2, changes->after_rev);
+	db_bind_int64(stmt, 3, changes->next_after_rev);
+	return read_session_ids(stmt, arena, changes);
+}
+
+static enum status
+read_all_sessions(struct db *db, struct arena *arena, const char *user_id, struct person_changes *changes)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT id FROM sessions WHERE user_id = $1");
+
+	db_bind_text(stmt, 1, user_id);
+	return read_session_ids(stmt, arena, changes);
+}
+
 enum status
 changes_of_person(struct db *db, struct arena *arena, const char *user_id, int64_t after_rev, int64_t limit,
 		  struct person_changes *ret_changes)
@@ -279,16 +298,20 @@ changes_of_person(struct db *db, struct arena *arena, const char *user_id, int64
 	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
 	struct person_changes changes = {.after_rev = after_rev};
 	struct extent extent;
+	bool gone;
 
 	TRY(rows_snapshot_begin(db, &snapshot));
-	TRY(read_person_head(db, user_id, &changes.last_rev));
+	TRY(read_person_head(db, user_id, &changes.last_rev, &gone));
 	extent = extent_start(changes.last_rev, limit);
 	TRY(read_person_extent(db, user_id, after_rev, &extent));
 	changes.next_after_rev = extent.until;
 	changes.has_more = extent.until < changes.last_rev;
 	if (extent.n_rows > 0)
 		TRY(read_memberships(db, arena, user_id, &changes));
-	TRY(read_revoked_sessions(db, arena, user_id, &changes));
+	if (gone)
+		TRY(read_all_sessions(db, arena, user_id, &changes));
+	else
+		TRY(read_revoked_sessions(db, arena, user_id, &changes));
 	*ret_changes = changes;
 	return OK;
 }

@@ -75,12 +75,13 @@ create_session(struct batch *batch, struct write_session *write)
 
 	TRY(find_user(batch, write, write->session.user_id, &active));
 	if (!active)
-		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "account_disabled", NULL, "The account is disabled.");
+		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "account_disabled", NULL,
+				    "The account is disabled; ask whoever runs this server.");
 	if (write->verified_hash)
 		TRY(is_current_password(batch, write->session.user_id, write->verified_hash, &current));
 	if (!current)
 		return batch_refuse(&write->op, ERR_UNAUTHORIZED, "password_changed", NULL,
-				    "The password was changed at the same time.");
+				    "The password was changed at the same time; log in with the new one.");
 	return sessions_insert(batch->db, &write->session);
 }
 
@@ -153,6 +154,9 @@ update_user(struct batch *batch, struct write_user *write)
 {
 	struct fault fault = {0};
 
+	TRY(batch_check_session(batch, &write->op, write->session_id, write->user_id));
+	if (write->op.status != OK)
+		return OK;
 	TRY(users_set_display_name(batch->db, write->user_id, write->display_name));
 	enum status status = users_get(batch->db, &write->op.arena, write->user_id, &write->user, &fault);
 
@@ -172,8 +176,9 @@ change_password(struct batch *batch, struct write_password *write)
 		return OK;
 	TRY(is_current_password(batch, write->user_id, write->verified_hash, &current));
 	if (!current)
-		return batch_refuse(&write->op, ERR_CONFLICT, "password_changed", NULL,
-				    "The password was changed at the same time on another device.");
+		return batch_refuse(
+			&write->op, ERR_CONFLICT, "password_changed", NULL,
+			"The password was changed at the same time on another device; enter the current one again.");
 	TRY(users_set_password(batch->db, write->user_id, write->new_hash));
 	TRY(sessions_list(batch->db, &batch->arena, write->user_id, batch->now_ms, INT64_MAX, "", INT32_MAX, &sessions,
 			  &n, &more));

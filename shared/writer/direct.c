@@ -41,9 +41,13 @@ direct_run(struct batch *batch, struct write_op *op)
 	struct fault fault = {0};
 	char other_id[ID_SIZE];
 	bool active;
-	enum status status = conversations_membership(batch->db, op->conversation_id, write->user_id, other_id, &fault);
 
 	write->created = false;
+	TRY(batch_check_session(batch, op, write->session_id, write->user_id));
+	if (op->status != OK)
+		return OK;
+
+	enum status status = conversations_membership(batch->db, op->conversation_id, write->user_id, other_id, &fault);
 	if (!batch_is_refusal(status, &fault))
 		return status; /* it is there */
 	TRY(direct_find_person(batch, write->other_id, &active));

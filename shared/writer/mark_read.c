@@ -23,7 +23,8 @@ mark_read_run(struct batch *batch, struct write_op *op)
 		return batch_refuse_with(op, &fault);
 	TRY(status);
 	if (write->seq < 0 || write->seq > last_seq)
-		return batch_refuse(op, ERR_INVALID, "out_of_range", "seq", "There is no message at this seq (yet).");
+		return batch_refuse(op, ERR_INVALID, "out_of_range", "seq",
+				    "seq must be from 0 to the conversation's last_seq.");
 	write->unchanged = write->seq <= membership->read_seq;
 	if (write->unchanged)
 		return OK;

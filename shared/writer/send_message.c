@@ -83,8 +83,9 @@ settle_id(struct group *group, struct write_send_message *send, struct accepted 
 	}
 	if (strcmp(digest, send->draft.digest) != 0) {
 		*ret_twin = NULL;
-		return batch_refuse(&send->op, ERR_CONFLICT, "id_reused", "id",
-				    "This id belongs to another message of the conversation.");
+		return batch_refuse(
+			&send->op, ERR_CONFLICT, "id_reused", send->draft.id_key,
+			"This id belongs to another message of the conversation; choose a new one for a new message.");
 	}
 	send->replayed = true;
 	if (!*ret_twin)

@@ -94,6 +94,7 @@ struct write_session {
 struct write_user {
 	struct write_op op;
 	char user_id[ID_SIZE];
+	char session_id[ID_SIZE]; /* looked at in the transaction; "": not */
 	const char *display_name; /* checked */
 	/* result */
 	struct user user;
@@ -112,6 +113,7 @@ struct write_password {
 struct write_direct {
 	struct write_op op;
 	char user_id[ID_SIZE], other_id[ID_SIZE];
+	char session_id[ID_SIZE]; /* of user_id, looked at in the transaction; "": not */
 	/* result */
 	bool created;
 };

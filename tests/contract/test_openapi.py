@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -149,3 +150,45 @@ def test_the_judge_knows_the_paths() -> None:
     assert DOCUMENT.find("GET", "/api/v1/healthz") is None
     assert DOCUMENT.find("DELETE", "/api/v1/users/me") is None
     assert DOCUMENT.find("GET", "/api/v1/conversations/a/b") is None
+
+
+# -- codes
+ROWS = re.findall(r"^\| (\d{3}) \| ((?:`\w+`(?:, )?)+) \|", DOCUMENT.spec["info"]["description"], re.MULTILINE)
+DOCUMENTED = {(int(status), code) for status, codes in ROWS for code in re.findall(r"\w+", codes)}
+
+# What a program says at its start, to the operator, and what only a frame can have.
+NOT_OF_REST = {
+    "one_recipient",
+    "address_invalid",
+    "bad_token_key",
+    "fastcgi",
+    "pipeline_unknown",
+    "socket_failed",
+    "socket_path",
+    "socket_taken",
+}
+
+
+def codes_of_sources() -> set[str]:
+    """Every code that stands after a status in the sources that a request passes through."""
+    sources = [*ROOT.glob("api/**/*.c"), *ROOT.glob("shared/*.c"), *ROOT.glob("shared/base/text.c")]
+    for folder in ("model", "store", "writer", "pipeline"):
+        sources += (ROOT / "shared" / folder).glob("*.c")
+    found: set[str] = set()
+    for source in sources:
+        if not source.name.startswith(("config", "metrics", "bus", "program")):
+            found |= set(re.findall(r'\bERR_[A-Z_]+,\s*"([a-z_0-9]+)"', source.read_text()))
+    found |= set(re.findall(r'= \{\d+, "[^"]+",\s*"([a-z_]+)"', (ROOT / "api/problem.c").read_text()))
+    return found - NOT_OF_REST
+
+
+def test_every_code_is_documented() -> None:
+    missing = codes_of_sources() - {code for _, code in DOCUMENTED}
+    assert not missing, "in the table of info.description"
+
+
+def test_every_documented_code_is_told() -> None:
+    pages = {(int(path.stem), json.loads(path.read_text())["code"]) for path in (ROOT / "conf/errors").glob("*.html")}
+    assert pages <= DOCUMENTED, "lighttpd's own"
+    told = codes_of_sources() | {code for _, code in pages}
+    assert {code for _, code in DOCUMENTED} <= told

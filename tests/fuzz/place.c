@@ -109,7 +109,7 @@ make_token(struct place *place, size_t person)
 static void
 send_message(struct place *place, struct pipeline *pipeline, size_t sender, size_t recipient, size_t n)
 {
-	struct submission submission = {.draft.content = n ? "Hello Ann" : "Hello Bob", .draft.id_chosen = true};
+	struct submission submission = {.draft.content = n ? "Hello Ann" : "Hello Bob"};
 
 	snprintf(place->message_id[n], ID_SIZE, "019c1f10-0000-7000-8000-00000000000%zx", n + 10);
 	memcpy(submission.draft.id, place->message_id[n], ID_SIZE);

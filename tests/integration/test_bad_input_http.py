@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -90,7 +91,8 @@ def test_an_id_of_nobody(scene: Scene, operation: Operation, name: str) -> None:
 @pytest.mark.parametrize("operation", each(WITH_EMOJI))
 @pytest.mark.parametrize(
     "emoji",
-    ["a", "<b>", "%", " ", "👍👍", "👍a", "é", "\u200d", "\ufe0f", "☃\u0301", "1", "👍" * 40, "x" * 3000],
+    ["a", "<b>", "%", " ", "👍👍", "👍a", "é", "\u200d", "\ufe0f", "☃\u0301", "1", "👍" * 40, "x" * 3000,
+     "🏴\U000e0067", "👍\U000e0067\U000e0062\U000e0065\U000e007f"],
     ids=lambda emoji: ascii(emoji)[:20],
 )  # fmt: skip
 def test_a_reaction_that_is_no_emoji(scene: Scene, operation: Operation, emoji: str) -> None:
@@ -126,12 +128,60 @@ def test_a_path_of_nobody(scene: Scene, path: str) -> None:
     problem(answer, answer.status_code)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/index.html/", "/index.html/foo", "/favicon.svg/", "/favicon.svg/favicon.svg", "/openapi.json/x",
+     "/docs/index.html/x", "/docs/LICENSE/x", "/favicon.svg%2f", "/index.html/%2e%2e/x/index.html"],
+)  # fmt: skip
+def test_a_file_is_no_folder(scene: Scene, path: str) -> None:
+    problem(scene.api.http.get(scene.stack.url + path), 404)
+
+
 def test_the_folders_above_are_nobodys(scene: Scene) -> None:
     for path in ("/../conf/stonechat.conf", "/%2e%2e/conf/lighttpd.conf", "/..%2fREADME.md", "/assets/../../README.md",
                  "/.git/config", "/assets/%2e%2e/%2e%2e/README.md"):  # fmt: skip
         status, body = plain(scene.stack, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert status in (400, 403, 404), path
         assert b"server.modules" not in body and b"Stonechat" not in body
+
+
+# -- what the body is
+@pytest.mark.parametrize(
+    ("headers", "word"),
+    [
+        ({"Content-Encoding": "gzip"}, "Content-Encoding"),
+        ({"Content-Encoding": "identity, br"}, "Content-Encoding"),
+        ({"Content-Type": "application/json; charset=utf-16"}, "UTF-8"),
+        ({"Content-Type": 'application/json;a="b;c"; CharSet="ISO-8859-1"'}, "UTF-8"),
+        ({"Content-Type": "application/json; charset=utf-8; charset=utf-16"}, "UTF-8"),
+        ({"Content-Type": "text/json"}, "application/json"),
+    ],
+)
+def test_a_body_that_says_it_is_something_else(scene: Scene, headers: dict[str, str], word: str) -> None:
+    """It is refused even when its bytes could be read: what is said is meant."""
+    call, before = (
+        next(scene.call(o) for o in ALL if o.id == "send_message"),
+        len(scene.ann.history(scene.conversation_id)),
+    )
+    answer = call.send(scene.api, scene.ann.token, content=dump(call.body or {}), headers=JSON | headers)
+    assert word in problem(answer, 415, "media_type")["detail"]
+    assert len(scene.ann.history(scene.conversation_id)) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Encoding": "identity"},
+        {"Content-Encoding": ""},
+        {"Content-Type": 'application/json;charset="UTF-8"'},
+        {"Content-Type": 'application/json; a="; charset=utf-16"'},
+        {"Content-Type": "application/json;"},
+    ],
+)
+def test_a_body_that_says_what_it_is(scene: Scene, headers: dict[str, str]) -> None:
+    call = next(scene.call(o) for o in ALL if o.id == "send_message")
+    answer = call.send(scene.api, scene.ann.token, content=dump(call.body or {}), headers=JSON | headers)
+    assert answer.status_code == 201, answer.text
 
 
 # -- queries
@@ -330,6 +380,15 @@ def test_headers_that_are_read_differently_by_different_servers(
     )
     assert status in statuses, answer
     assert b'"status":"ok"' not in answer, "the smuggled request was answered"
+
+
+@pytest.mark.parametrize(("method", "lines"), [("BREW", b""), ("POST", b"Transfer-Encoding: gzip, chunked\r\n")])
+def test_what_is_not_implemented_is_said(scene: Scene, method: str, lines: bytes) -> None:
+    head = f"{method} /api/v1/messages HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode()
+    status, answer = plain(scene.stack, head + lines + b"\r\n")
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (status, body["code"]) == (501, "not_implemented")
+    assert "method" in body["detail"] and "Transfer-Encoding" in body["detail"]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,19 @@ def test_one_emoji_is_one_reaction(talk: Talk, emoji: str) -> None:
     assert changed(talk.react(talk.bob, emoji))["reactions"][0]["emoji"] == emoji
 
 
+@pytest.mark.parametrize(("one", "other"), [("❤", "❤\ufe0f"), ("1\u20e3", "1\ufe0f\u20e3"), ("👍\ufe0f", "👍")])
+def test_the_same_emoji_of_two_keyboards_is_one_reaction(talk: Talk, one: str, other: str) -> None:
+    """One leaves U+FE0F out, the other doesn't; the form that is a picture everywhere is kept, by either door."""
+    where = {"conversation_id": talk.conversation, "message_id": talk.message["id"]}
+    both = [{"emoji": other, "count": 2, "user_ids": [talk.bob.id, talk.ann.id]}]
+    with talk.ann.connect() as live:
+        for first, second in ((one, other), (other, one)):
+            changed(talk.react(talk.bob, first))
+            assert live.request("reaction.add", **where, emoji=second)["message"]["reactions"] == both
+            assert live.request("reaction.remove", **where, emoji=first)["message"]["reactions"][0]["count"] == 1
+            assert changed(talk.react(talk.bob, second, "DELETE"))["reactions"] == []
+
+
 @pytest.mark.parametrize("text", ["a", "👍👍", "👍 ", "1", "🇩", "ok", "‍", "👍" * 20])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_what_is_not_one_emoji_is_refused(talk: Talk, text: str, method: str) -> None:
@@ -108,6 +121,24 @@ def test_twenty_different_reactions_are_enough(talk: Talk) -> None:
         changed(talk.react(talk.bob, chr(code)))
     problem(talk.react(talk.bob, WAVE), 422, "too_many_reactions")
     assert changed(talk.react(talk.ann, chr(0x1F600)))["reactions"][0]["count"] == 2
+
+
+def test_sync_and_a_pull_tell_of_each_change(talk: Talk) -> None:
+    """As of a new message: the head of the conversation has moved, and the pull holds the message as it is now."""
+    quiet = talk.ann.conversation_with(talk.ann)
+    start = talk.bob.sync().json()
+    known = {head["conversation_id"]: head["last_rev"] for head in start["conversations"]}
+    assert quiet not in known
+    for change in (talk.edit, talk.react, talk.delete):
+        message = changed(change(talk.ann))
+        told = talk.bob.sync(epoch=start["epoch"], me=start["me"]["rev"], known=known).json()
+        head = {"conversation_id": talk.conversation, "last_seq": message["seq"], "last_rev": message["rev"]}
+        assert told["conversations"] == [head]
+        assert (told["removed"], told["me"]) == ([], start["me"] | {"memberships": []})
+        pulled = talk.bob.changes(talk.conversation, after_rev=known[talk.conversation]).json()
+        assert (pulled["messages"], pulled["next_after_rev"]) == ([message], message["rev"])
+        known[talk.conversation] = message["rev"]
+    assert talk.bob.sync(epoch=start["epoch"], me=start["me"]["rev"], known=known).json()["conversations"] == []
 
 
 # -- repeated
@@ -151,6 +182,17 @@ def test_if_match(talk: Talk) -> None:
         problem(talk.delete(talk.ann, **{"If-Match": wrong}), 412, "precondition_failed")
     new = talk.ann.get(talk.path).headers["ETag"]
     changed(talk.edit(talk.ann, **{"If-Match": f"{old}, {new}"}))
+
+
+@pytest.mark.parametrize("wrong", ["old", "nonsense", '"1.x"'])
+def test_a_reaction_has_no_condition(talk: Talk, wrong: str) -> None:
+    """Two people's reactions do not collide: If-Match is a matter of edit_message and delete_message."""
+    tag = talk.ann.get(talk.path).headers["ETag"] if wrong == "old" else wrong
+    changed(talk.edit(talk.ann))
+    for method, count in (("PUT", 1), ("DELETE", 0)):
+        path = f"{talk.path}/reactions/{quote(WAVE)}"
+        message = changed(talk.bob.request(method, path, headers={"If-Match": tag}))
+        assert len(message["reactions"]) == count
 
 
 def test_a_message_that_is_held_is_not_sent_again(talk: Talk) -> None:

@@ -162,7 +162,7 @@ def test_without_an_origin_nothing_changes(ann: Person) -> None:
 
 
 def test_no_cookie_for_other_origins(stack: Stack) -> None:
-    """The browser says where the page is from; a listed page gets tokens, never the cookie."""
+    """A browser that says where the page is from (all do, over TLS): a listed page gets tokens, never the cookie."""
     account = {"username": new_name(), "password": PASSWORD, "session": "cookie"}
     headers = {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
     answer = readable(httpx.post(stack.url + "/api/v1/auth/signup", json=account, headers=headers))

@@ -91,8 +91,35 @@ def test_a_password_is_changed_by_who_knows_it(person: MakePerson) -> None:
     assert user.log_in(user.username).status_code == 200
 
 
+def test_of_two_new_passwords_at_once_one_is_taken(person: MakePerson) -> None:
+    """Both knew the current one; the second is told that it is not current any more."""
+    user, current = person(), PASSWORD
+
+    def change_twice() -> list[tuple[str, httpx.Response]]:
+        answers: dict[str, httpx.Response] = {}
+        threads = [
+            threading.Thread(target=lambda new=new: answers.update({new: change_password(user, current, new)}))
+            for new in (current + "a", current + "b")
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sorted(answers.items(), key=lambda item: item[1].status_code)
+
+    for _ in range(20):
+        (current, taken), (_, refused) = change_twice()
+        assert taken.status_code == 204
+        assert user.log_in(user.username, current).status_code == 200
+        if refused.status_code == 409:
+            problem(refused, 409, "password_changed")
+            return
+        problem(refused, 403, "password_wrong")
+    pytest.fail("the two never met")
+
+
 # -- the name
-def test_a_new_display_name_is_shown_everywhere(person: MakePerson) -> None:
+def test_a_new_display_name_is_in_all_that_is_read(person: MakePerson) -> None:
     ann, bob = person(), person()
     path = f"/conversations/{ann.conversation_with(bob)}"
     etag = bob.get(path).headers["ETag"]
@@ -200,6 +227,8 @@ def test_a_cursor_without_id_gets_no_reply(person: MakePerson) -> None:
         assert reply["error"]["code"] == "bad_request"
         wait_until(lambda: unread(bob) == 0, "the cursor moved")
         live.barrier()
+        replies = [o["reply_to"] for o in live.objects if "reply_to" in o]
+        assert None not in replies and len(replies) == 3, "hello, the one with an id, the pong"
 
 
 @pytest.mark.parametrize(

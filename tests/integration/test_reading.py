@@ -297,6 +297,29 @@ def test_sync_removes_what_one_is_not_in(ann: Person, bob: Person, eve: Person) 
     assert whole["conversations"] == []
 
 
+def test_sync_knows_an_id_in_either_case(ann: Person, bob: Person) -> None:
+    room, nowhere = ann.conversation_with(bob), new_id()
+    start = sync_all(ann)
+    head = start["conversations"][0]["last_rev"]
+    same = sync_all(ann, epoch=start["epoch"], me=start["rev"], known={room.upper(): head, nowhere.upper(): 1})
+    assert (same["conversations"], same["removed"]) == ([], [nowhere])
+    behind = sync_all(ann, epoch=start["epoch"], me=start["rev"], known={room.upper(): head - 1})
+    assert ([one["conversation_id"] for one in behind["conversations"]], behind["removed"]) == ([room], [])
+    twice = {room.upper(): head, room: head}
+    body = problem(ann.sync(epoch=start["epoch"], known=twice), 422, "id_repeated")
+    assert body["errors"][0]["field"] == "known"
+
+
+def test_sync_takes_as_many_as_auth(ann: Person) -> None:
+    """500 are known, and a client that holds more lists the newest of them."""
+    epoch, known = ann.sync().json()["epoch"], {new_id(): 1 for _ in range(500)}
+    answer = ann.sync(epoch=epoch, known=known)
+    assert (answer.status_code, set(answer.json()["removed"])) == (200, set(known))
+    body = problem(ann.sync(epoch=epoch, known=known | {new_id(): 1}), 422, "too_many")
+    assert body["errors"][0]["field"] == "known"
+    assert "at most 500" in body["detail"]
+
+
 def test_sync_in_pages(ann: Person, person: MakePerson) -> None:
     """More conversations than a page holds, if need be by the smallest page."""
     rooms = {ann.conversation_with(person()) for _ in range(7)}

@@ -111,6 +111,56 @@ def test_a_refusal_has_the_same_code_at_both_doors(room: Room, eve: Person, case
     assert reply["error"]["code"] == answer.json()["code"]
 
 
+@pytest.mark.parametrize("chosen_by", ["id", "Idempotency-Key"])
+def test_a_send_refused_at_both_doors_names_what_each_was_given(room: Room, chosen_by: str) -> None:
+    """The same code; the field is the key or header that the request has, never one that it has not."""
+    taken = room.message["id"]
+    body = {"content": "another"} | ({"id": taken} if chosen_by == "id" else {})
+    headers = {} if chosen_by == "id" else {chosen_by: taken}
+    answer = room.ann.request("POST", f"/conversations/{room.id}/messages", json=body, headers=headers)
+    error = room.mine.request("message.send", conversation_id=room.id, message_id=taken, content="another")["error"]
+    assert (answer.status_code, answer.json()["code"], error["code"]) == (409, "id_reused", "id_reused")
+    assert [one["field"] for one in answer.json()["errors"]] == [chosen_by]
+    assert (error["field"], error["detail"]) == ("message_id", answer.json()["detail"])
+
+
+SENDS: list[tuple[str, Json, Json]] = [
+    ("an empty text", {"content": ""}, {"content": ""}),
+    ("a text that is none", {"content": 7}, {"content": 7}),
+    ("no text", {}, {}),
+    ("an id that is none", {"content": "x", "id": "x"}, {"content": "x", "message_id": "x"}),
+    ("a reply to what is no id", {"content": "x", "reply_to_id": "x"}, {"content": "x", "reply_to_id": "x"}),
+    ("a reply to nothing", {"content": "x", "reply_to_id": new_id()}, {"content": "x", "reply_to_id": new_id()}),
+    ("an unknown key", {"content": "x", "colour": 1}, {"content": "x", "colour": 1}),
+]
+
+
+@pytest.mark.parametrize(("body", "keys"), [pytest.param(body, keys, id=name) for name, body, keys in SENDS])
+def test_a_send_of_a_wrong_shape_is_refused_alike(room: Room, body: Json, keys: Json) -> None:
+    answer = room.ann.request("POST", f"/conversations/{room.id}/messages", json=body)
+    error = room.mine.request("message.send", conversation_id=room.id, **keys)["error"]
+    assert (answer.status_code in (400, 422), error["code"]) == (True, "bad_request")
+    [named] = answer.json()["errors"]
+    in_a_body = [error[key].replace("message_id", "id") for key in ("field", "detail")]
+    assert in_a_body == [named["field"], named["detail"]]
+
+
+@pytest.mark.parametrize("nowhere", ["x", "", "stranger's", "nobody's"])
+def test_a_send_to_nowhere_is_refused_alike(room: Room, eve: Person, nowhere: str) -> None:
+    """What cannot be an id names no conversation, as an id of nobody's; of people, a door tells the two apart."""
+    where = {"stranger's": eve.conversation_with(eve), "nobody's": new_id()}.get(nowhere, nowhere)
+    answer = room.ann.request("POST", f"/conversations/{where or '%20'}/messages", json={"content": "x"})
+    error = room.mine.request("message.send", conversation_id=where, content="x")["error"]
+    assert (answer.status_code, answer.json()["code"], error["code"]) == (404, *["conversation_not_found"] * 2)
+    assert "field" not in error and "errors" not in answer.json()
+    whom = {"stranger's": new_id(), "nobody's": new_id()}.get(nowhere, nowhere)
+    answer = room.ann.send_direct(whom, "x")
+    error = room.mine.request("message.send", recipient_id=whom, content="x")["error"]
+    assert error["field"] == answer.json()["errors"][0]["field"] == "recipient_id"
+    assert (error["code"] == "user_not_found") is (answer.status_code == 404)
+    assert (error["code"] == "bad_request") is (answer.status_code == 422)
+
+
 def test_a_cursor_moves_on_all_sockets_of_its_person_alone(room: Room) -> None:
     reply = room.theirs.request("read.update", conversation_id=room.id, seq=1)
     for live in (room.theirs, room.theirs_too):

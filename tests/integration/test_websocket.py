@@ -96,30 +96,30 @@ def test_the_time_for_auth_is_a_setting(make_stack: MakeStack) -> None:
 @pytest.mark.parametrize("token", ["x", "a.b.c", "x" * 5000])
 def test_a_bad_token_ends_it(stack: Stack, token: str) -> None:
     live = Live(stack.url)
-    live.ask("auth", token=token)
-    assert live.wait_closed() in (4401, 4403)
+    assert live.request("auth", token=token)["error"]["code"] == "token_invalid"
+    assert (live.wait_closed(), live.connection.close_reason) == (4401, "token_invalid")
 
 
 @pytest.mark.parametrize("keys", [{}, {"token": None}, {"token": 7}, {"token": ""}, {"token": "x", "known": []}])
 def test_an_auth_frame_of_a_wrong_shape_lets_nobody_in(stack: Stack, keys: dict[str, object]) -> None:
     live = Live(stack.url)
-    reply = live.reply_or_close(live.ask("auth", **keys))
-    assert reply is None or reply["error"]["code"] == "bad_request"
-    live.close()
+    assert live.request("auth", **keys)["error"]["code"] == "bad_request"
+    assert (live.wait_closed(), live.connection.close_reason) == (4400, "bad_frame")
 
 
 def test_the_token_of_a_session_that_ended(ann: Person) -> None:
     ann.log_out()
     live = Live(ann.stack.url)
-    live.ask("auth", token=ann.token)
-    assert live.wait_closed() in (4401, 4403)
+    assert live.request("auth", token=ann.token)["error"]["code"] == "session_ended"
+    assert (live.wait_closed(), live.connection.close_reason) == (4403, "session_ended")
 
 
 def test_nothing_else_before_auth(ann: Person, bob: Person) -> None:
     live = Live(ann.stack.url)
-    number = live.ask("message.send", recipient_id=bob.id, content="sneaky")
-    assert live.wait_closed() in (4400, 4401, 4403, 4408)
-    assert not [o for o in live.objects if o.get("reply_to") == number and o.get("ok")]
+    refused = live.request("message.send", recipient_id=bob.id, content="sneaky")
+    assert refused["error"]["code"] == "unauthorized"
+    assert (live.wait_closed(), live.connection.close_reason) == (4401, "unauthorized")
+    assert live.objects == [refused]
     assert bob.conversations() == []
 
 
@@ -139,12 +139,10 @@ def test_auth_refresh_on_the_open_socket(make_stack: MakeStack) -> None:
 
 def test_auth_refresh_takes_no_other_persons_token(ann: Person, bob: Person) -> None:
     with ann.connect() as live:
-        number = live.ask("auth.refresh", token=bob.token)
-        reply = live.reply_or_close(number)
-        assert reply is None or reply["ok"] is False
+        refused = live.request("auth.refresh", token=bob.token)
+        assert (refused["ok"], refused["error"]["code"]) == (False, "other_session")
         bob.say(bob, "only for bob")
-        if live.open:
-            live.barrier()
+        live.barrier()
         assert not [o for o in live.objects if o.get("type") == "message.created"]
 
 
@@ -349,14 +347,14 @@ def test_too_many_sockets(make_stack: MakeStack) -> None:
     ann, bob = Person.new(stack), Person.new(stack)
     sockets = [ann.connect() for _ in range(3)]
     one_more = Live(stack.url)
-    one_more.ask("auth", token=ann.token)
+    assert one_more.request("auth", token=ann.token)["error"]["code"] == "too_many_connections"
     assert one_more.wait_closed() == 4430
     bob.connect().close()
     sockets[0].close()
 
     def gets_in() -> Live | None:
         live = Live(stack.url)
-        return live if live.reply_or_close(live.ask("auth", token=ann.token)) else None
+        return live if live.request("auth", token=ann.token)["ok"] else None
 
     assert wait_until(gets_in, "a place is free again")
 

@@ -195,6 +195,23 @@ def test_a_peer_that_ignores_the_close_is_dropped(stack: Stack) -> None:
         assert time.monotonic() - began < 9
 
 
+@pytest.mark.parametrize("number", [2**53 - 1, -(2**53) + 1])
+def test_the_largest_ids_of_a_frame(stack: Stack, ann: Person, number: int) -> None:
+    with Wire(stack).upgrade().authenticate(ann) as wire:
+        assert wire.ping(number)["reply_to"] == number
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53), 2**63 - 1, -(2**63)])
+def test_an_id_beyond_what_every_client_can_count(stack: Stack, ann: Person, number: int) -> None:
+    """It would come back as another one to a client whose numbers are doubles."""
+    with Wire(stack).upgrade().authenticate(ann) as wire:
+        wire.send(b'{"id":%d,"type":"ping"}' % number)
+        refused = wire.receive_json()[0]
+        assert (refused["reply_to"], refused["ok"], refused["error"]["code"]) == (None, False, "bad_request")
+        assert "2^53" in refused["error"]["detail"]
+        assert wire.ping(9)["ok"] is True
+
+
 # -- slow readers
 def frames_received(stack: Stack) -> int:
     text = httpx.get(f"http://127.0.0.1:{stack.port + 11}/metrics").text

@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from support.live import Live
-from support.recorder import RECORDER
 from support.stack import Stack
 
 BASE = "/api/v1"
@@ -35,9 +34,7 @@ class Api:
 
     def __init__(self, stack: Stack, token: str | None = None) -> None:
         self.stack = stack
-        self.http = httpx.Client(
-            base_url=stack.url, timeout=20.0, trust_env=False, event_hooks={"response": [RECORDER.on_response]}
-        )
+        self.http = httpx.Client(base_url=stack.url, timeout=20.0, trust_env=False)
         self.token = token
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from support.recorder import RECORDER
+
 
 @dataclass
 class Request:
@@ -45,6 +47,11 @@ def exchange(port: int, request: Request | bytes) -> httpx.Response | None:
             wire.sendall(request.encode() if isinstance(request, Request) else request)
             answer = http.client.HTTPResponse(wire, method=method)
             answer.begin()
-            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+            response = httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
         except (ConnectionError, http.client.BadStatusLine):
             return None
+    if isinstance(request, Request) and request.method.isalpha():
+        url, body = f"http://127.0.0.1:{port}{request.path}", request.body or None
+        response.request = httpx.Request(request.method, url, headers=request.headers, content=body)
+        RECORDER.on_any_response(response)
+    return response

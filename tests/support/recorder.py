@@ -1,17 +1,25 @@
 """Holds every exchange of the tests against api/openapi.yaml while it happens.
 
-The clients report each request and response; what breaks the document is kept until the test that caused it ends and
-fails (tests/conftest.py). Which (operation, status) pairs were reached is kept too."""
+Every exchange of httpx and of support.exchange with the API of a stack is looked at; what breaks the document is kept
+until the test that caused it ends and fails (tests/conftest.py). Which (operation, status) pairs were reached is kept
+too."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
 from support.openapi import Document, load
 from support.secrets import SECRETS
+
+
+def decoded_path(url: httpx.URL) -> str:
+    """The path as a server takes it apart: a slash that was encoded stays in its segment."""
+    segments = url.raw_path.decode().partition("?")[0].split("/")
+    return "/".join(unquote(segment).replace("/", "%2F") for segment in segments)
 
 
 class Recorder:
@@ -27,7 +35,6 @@ class Recorder:
         return self._document
 
     def on_response(self, response: httpx.Response) -> None:
-        """An httpx response hook."""
         response.read()
         request = response.request
         if hasattr(request, "_content"):  # not of one that was streamed
@@ -35,7 +42,7 @@ class Recorder:
         SECRETS.saw(response.content)
         if request.method in ("HEAD", "OPTIONS") and response.status_code < 500:
             return  # what is said of a path, not of an operation
-        operation = self.document.find(request.method, request.url.path)
+        operation = self.document.find(request.method, decoded_path(request.url))
         name = f"{request.method} {request.url.path} → {response.status_code}"
         if operation is None:
             # A path or method that is nobody's: the answer must still be a problem document.
@@ -45,6 +52,24 @@ class Recorder:
         self._violation(name, operation.response_errors(response))
         if response.is_success:
             self._violation(name, operation.request_errors(request))
+
+    def on_any_response(self, response: httpx.Response) -> None:
+        """An answer of whoever: that of a stack to a request for the API is recorded."""
+        path = response.request.url.path
+        if response.headers.get("Server") == "stonechat" and path.startswith(("/api/", "/healthz", "/readyz")):
+            self.on_response(response)
+
+    def watch_httpx(self) -> None:
+        """Records what tests ask for without a client of ours, too."""
+        send = httpx.Client.send
+
+        def send_and_record(client: httpx.Client, request: httpx.Request, **more: Any) -> httpx.Response:
+            response = send(client, request, **more)
+            if not more.get("stream"):
+                self.on_any_response(response)
+            return response
+
+        httpx.Client.send = send_and_record  # type: ignore[method-assign]
 
     def check_schema(self, name: str, value: Any) -> None:
         """A JSON value that came another way (a WebSocket) and has this schema."""

@@ -23,6 +23,20 @@ def disable_user(stack: Stack, user_id: str) -> None:
     assert write(stack, "UPDATE users SET disabled_at = ? WHERE id = ?", now_ms(), user_id) == 1
 
 
+def announce_person(stack: Stack, user_id: str) -> None:
+    """Counts a change in the person's stream, as an operation does; no record of it goes over the bus."""
+    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        (drawn,) = database.execute(
+            "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_no' RETURNING value"
+        ).fetchone()
+        changed = database.execute(
+            "UPDATE users SET last_rev = last_rev + 1, change_no = ? WHERE id = ?", (int(drawn), user_id)
+        )
+        assert changed.rowcount == 1
+        database.execute("COMMIT")
+
+
 def delete_user(stack: Stack, user_id: str) -> None:
     assert write(stack, "UPDATE users SET deleted_at = ? WHERE id = ?", now_ms(), user_id) == 1
 

@@ -99,7 +99,7 @@ log_in(void *argument)
 	pthread_barrier_wait(&crowd->start);
 	if (password_hash(crowd->pool, "correct horse", hash, &fault) == OK)
 		crowd->n_done++;
-	else if (fault.status == ERR_UNAVAILABLE && strcmp(fault.code, "busy") == 0)
+	else if (fault.status == ERR_UNAVAILABLE && strcmp(fault.code, "server_busy") == 0)
 		crowd->n_busy++;
 	return NULL;
 }

@@ -107,7 +107,7 @@ test_everybody_who_logs_in_is_hashed(void **state)
 	f.app.passwords = full;
 	for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
 		fixture_ask(&f, "POST", "/api/v1/auth/login", bodies[i]);
-		fixture_assert_problem(&f, 503, "busy");
+		fixture_assert_problem(&f, 503, "server_busy");
 	}
 	f.app.passwords = pool;
 	password_pool_destroy(full);

@@ -93,6 +93,14 @@ test_media_types(void **state)
 	} rows[] = {
 		{"application/json;charset=utf-8", 400},
 		{"Application/JSON ; x=y", 400},
+		{"application/json; x=\"a;charset=utf-16\"; charset=\"UTF-8\"", 400},
+		{"application/json;;", 400},
+		{"application/json; charset=utf-16", 415},
+		{"application/json;CHARSET=\"iso-8859-1\"", 415},
+		{"application/json; x=y; charset=latin1", 415},
+		{"application/json; charset=utf-8; charset=utf-16", 415},
+		{"application/json; charset=", 415},
+		{"application/json; charset=\"utf-16", 415},
 		{"application/jsonx", 415},
 		{"text/plain", 415},
 		{"", 415},
@@ -101,6 +109,21 @@ test_media_types(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fixture_param(&f, "CONTENT_TYPE", rows[i].type);
+		assert_int_equal(fixture_ask(&f, "POST", "/api/v1/auth/login", "{}"), rows[i].status);
+	}
+}
+
+static void
+test_content_codings(void **state)
+{
+	static const struct {
+		const char *coding;
+		int status;
+	} rows[] = {{"", 400}, {"Identity", 400}, {"gzip", 415}, {"identity, gzip", 415}, {"br", 415}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fixture_param(&f, "HTTP_CONTENT_ENCODING", rows[i].coding);
 		assert_int_equal(fixture_ask(&f, "POST", "/api/v1/auth/login", "{}"), rows[i].status);
 	}
 }
@@ -200,6 +223,7 @@ main(void)
 		cmocka_unit_test(test_a_method_of_two_patterns_is_listed_once),
 		cmocka_unit_test(test_head_is_get),
 		cmocka_unit_test(test_media_types),
+		cmocka_unit_test(test_content_codings),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_request_id),
 		cmocka_unit_test(test_headers_of_all),

@@ -100,6 +100,74 @@ events_survive_the_bus(void **state)
 	arena_finish(&arena);
 }
 
+/* The JSON of what is told of a change, to the byte: push forwards it unopened. */
+static void
+assert_json_is(const struct event *event, const char *expected)
+{
+	assert_int_equal(event->json_len, strlen(expected));
+	assert_memory_equal(event->json, expected, event->json_len);
+}
+
+#define THUMB "\xf0\x9f\x91\x8d"
+#define CUP "\xe2\x98\x95"
+#define HEAD_OF(kind) "{\"type\":\"" kind "\",\"conversation_id\":\"" TALK "\","
+#define REACTIONS                                                                                                      \
+	"[{\"emoji\":\"" THUMB "\",\"count\":2,\"user_ids\":[\"" ADA "\",\"" BOB "\"]},"                               \
+	"{\"emoji\":\"" CUP "\",\"count\":21,\"user_ids\":[\"" ADA "\"]}]"
+#define MESSAGE_UNTIL_CONTENT                                                                                          \
+	"\"rev\":9,\"message\":{\"id\":\"" WORD "\",\"conversation_id\":\"" TALK "\",\"seq\":3,\"rev\":9,"             \
+	"\"sender_id\":\"" ADA "\",\"recipient_id\":\"" BOB "\",\"content\":"
+#define TIMES "\"timestamp\":\"2025-10-09T08:53:20.123Z\",\"edited_at\":\"2025-10-09T08:53:21.000Z\","
+
+static void
+changes_of_a_message_are_told_as_they_are_now(void **state)
+{
+	static char who[2][ID_SIZE] = {ADA, BOB};
+	struct reaction reactions[] = {{.emoji = THUMB, .count = 2, .user_ids = who, .n_user_ids = 2},
+				       {.emoji = CUP, .count = 21, .user_ids = who, .n_user_ids = 1}};
+	struct message message = {.id = WORD,
+				  .conversation_id = TALK,
+				  .seq = 3,
+				  .rev = 9,
+				  .sender_id = ADA,
+				  .recipient_id = BOB,
+				  .content = "a \"word\"\n\xe2\x82\xac",
+				  .timestamp_ms = 1760000000123,
+				  .edited_at_ms = 1760000001000,
+				  .reply_to_id = TALK,
+				  .reactions = reactions,
+				  .n_reactions = 2};
+	struct arena arena = {0};
+	struct event event;
+
+	(void)state;
+	event_message_updated(&arena, &message, &event);
+	assert_string_equal(event.channel, "c:" TALK);
+	assert_round_trip(&arena, &event, "epoch.1 9 message.updated - - 0\n");
+	assert_json_is(&event, HEAD_OF("message.updated") MESSAGE_UNTIL_CONTENT
+		       "\"a \\\"word\\\"\\n\xe2\x82\xac\"," TIMES "\"deleted\":false,\"reply_to_id\":\"" TALK
+		       "\",\"reactions\":" REACTIONS "}}");
+
+	event_reaction_updated(&arena, &message, &event);
+	assert_string_equal(event.channel, "c:" TALK);
+	assert_round_trip(&arena, &event, "epoch.1 9 reaction.updated - - 0\n");
+	assert_json_is(&event, HEAD_OF("reaction.updated") "\"message_id\":\"" WORD "\",\"seq\":3,\"rev\":9,"
+							   "\"reactions\":" REACTIONS "}");
+
+	message.n_reactions = 0; /* the last one was taken back */
+	event_reaction_updated(&arena, &message, &event);
+	assert_json_is(&event, HEAD_OF("reaction.updated") "\"message_id\":\"" WORD "\",\"seq\":3,\"rev\":9,"
+							   "\"reactions\":[]}");
+
+	message.deleted_at_ms = 1760000002000;
+	event_message_deleted(&arena, &message, &event);
+	assert_string_equal(event.channel, "c:" TALK);
+	assert_round_trip(&arena, &event, "epoch.1 9 message.deleted - - 0\n");
+	assert_json_is(&event, HEAD_OF("message.deleted") MESSAGE_UNTIL_CONTENT
+		       "null," TIMES "\"deleted\":true,\"reply_to_id\":\"" TALK "\",\"reactions\":[]}}");
+	arena_finish(&arena);
+}
+
 static void
 other_bytes_are_refused(void **state)
 {
@@ -180,6 +248,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_survive_the_bus),
+		cmocka_unit_test(changes_of_a_message_are_told_as_they_are_now),
 		cmocka_unit_test(other_bytes_are_refused),
 		cmocka_unit_test(sizes_are_bounded),
 	};

@@ -44,7 +44,7 @@ drafts_are_read(void **state)
 		{"{\"content\":\"hi\"}", DIRECT, ERR_MALFORMED, "missing_key", "recipient_id"},
 		{"{\"content\":\"hi\"}", FRAME, ERR_MALFORMED, "missing_key", "conversation_id"},
 		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\",\"recipient_id\":\"" BOB "\"}", FRAME,
-		 ERR_MALFORMED, "missing_key", "conversation_id"},
+		 ERR_MALFORMED, "one_recipient", "recipient_id"},
 		{"{\"content\":\"hi\",\"conversation_id\":\"" TALK "\",\"id\":\"" WORD "\"}", FRAME, ERR_MALFORMED,
 		 "unknown_key", "id"},
 		{"{}", ROUTE, ERR_MALFORMED, "missing_key", "content"},
@@ -55,7 +55,10 @@ drafts_are_read(void **state)
 		{"{\"content\":\"hi\",\"id\":\"" WORD "0\"}", ROUTE, ERR_INVALID, "id_invalid", "id"},
 		{"{\"content\":\"hi\",\"reply_to_id\":\"x\"}", ROUTE, ERR_INVALID, "id_invalid", "reply_to_id"},
 		{"{\"content\":\"hi\",\"recipient_id\":\"x\"}", DIRECT, ERR_INVALID, "id_invalid", "recipient_id"},
-		{"{\"content\":\"hi\",\"conversation_id\":\"\"}", FRAME, ERR_INVALID, "id_invalid", "conversation_id"},
+		{"{\"content\":\"hi\",\"recipient_id\":\"\"}", FRAME, ERR_INVALID, "id_invalid", "recipient_id"},
+		{"{\"content\":\"hi\",\"conversation_id\":\"\"}", FRAME, ERR_NOT_FOUND, "conversation_not_found", NULL},
+		{"{\"content\":\"hi\",\"conversation_id\":\"x\"}", FRAME, ERR_NOT_FOUND, "conversation_not_found",
+		 NULL},
 		{"{\"content\":\"hi\",\"recipient_id\":\"" BOB "\",\"message_id\":\"1\"}", FRAME, ERR_INVALID,
 		 "id_invalid", "message_id"},
 	};
@@ -72,14 +75,19 @@ drafts_are_read(void **state)
 		assert_string_equal(draft.sender_id, ADA);
 		if (cases[i].status == OK) {
 			assert_string_equal(draft.content, "hi");
-			assert_int_equal(draft.id_chosen, strcmp(draft.id, WORD) == 0);
+			assert_int_equal(draft.id_key != NULL, strcmp(draft.id, WORD) == 0);
+			if (draft.id_key)
+				assert_string_equal(draft.id_key, cases[i].form == FRAME ? "message_id" : "id");
 			assert_int_equal(draft.recipient_id[0] != '\0', strstr(cases[i].body, BOB) != NULL);
 			assert_int_equal(draft.reply_to_id[0] != '\0', strstr(cases[i].body, "reply_to_id") != NULL);
 			assert_int_equal(draft.conversation_id[0] != '\0',
 					 strstr(cases[i].body, "conversation_id") != NULL);
 		} else {
 			assert_string_equal(fault.code, cases[i].code);
-			assert_string_equal(fault.field, cases[i].field);
+			if (cases[i].field)
+				assert_string_equal(fault.field, cases[i].field);
+			else
+				assert_null(fault.field);
 			assert_null(draft.content);
 		}
 		arena_finish(&arena);
@@ -257,6 +265,7 @@ changes_are_checked(void **state)
 		{{.action = MESSAGE_REACT, .emoji = "ok"}, ERR_INVALID, "emoji_invalid", "emoji"},
 		{{.action = MESSAGE_UNREACT, .emoji = ""}, ERR_INVALID, "emoji_invalid", "emoji"},
 	};
+	struct arena arena = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -265,13 +274,38 @@ changes_are_checked(void **state)
 
 		memcpy(change.conversation_id, TALK, ID_SIZE);
 		memcpy(change.message_id, WORD, ID_SIZE);
-		assert_int_equal(message_change_check(&change, &fault), cases[i].status);
+		assert_int_equal(message_change_check(&change, &arena, &fault), cases[i].status);
 		assert_true(!fault.code == !cases[i].code);
 		if (!fault.code)
 			continue;
 		assert_string_equal(fault.code, cases[i].code);
 		assert_string_equal(fault.field, cases[i].field);
 	}
+	arena_finish(&arena);
+}
+
+/* A heart with U+FE0F is the one without it. What grows beyond the limit by its one form is over it. */
+static void
+a_change_has_the_one_form_of_its_emoji(void **state)
+{
+	struct message_change change = {.action = MESSAGE_UNREACT, .emoji = "\xe2\x9d\xa4"};
+	char hearts[10 * 6 + 1] = "";
+	struct arena arena = {0};
+	struct fault fault = {0};
+
+	(void)state;
+	memcpy(change.conversation_id, TALK, ID_SIZE);
+	memcpy(change.message_id, WORD, ID_SIZE);
+	assert_int_equal(message_change_check(&change, &arena, &fault), OK);
+	assert_string_equal(change.emoji, "\xe2\x9d\xa4\xef\xb8\x8f");
+
+	for (size_t i = 0; i < 10; i++)
+		memcpy(hearts + 6 * i, "\xe2\x9d\xa4\xe2\x80\x8d", 6);
+	hearts[6 * 10 - 3] = '\0'; /* joined to nothing at the end */
+	change.emoji = hearts;
+	assert_int_equal(message_change_check(&change, &arena, &fault), ERR_INVALID);
+	assert_string_equal(fault.code, "emoji_invalid");
+	arena_finish(&arena);
 }
 
 /* An id that cannot be one names nothing, and that is said before what else is wrong. */
@@ -279,21 +313,23 @@ static void
 a_change_names_its_message(void **state)
 {
 	struct message_change change = {.action = MESSAGE_EDIT, .content = ""};
+	struct arena arena = {0};
 	struct fault fault = {0};
 
 	(void)state;
 	memcpy(change.message_id, WORD, ID_SIZE);
-	assert_int_equal(message_change_check(&change, &fault), ERR_NOT_FOUND);
+	assert_int_equal(message_change_check(&change, &arena, &fault), ERR_NOT_FOUND);
 	assert_string_equal(fault.code, "conversation_not_found");
 	memcpy(change.conversation_id, TALK, ID_SIZE);
 	memcpy(change.message_id, "seven", sizeof "seven");
-	assert_int_equal(message_change_check(&change, &fault), ERR_NOT_FOUND);
+	assert_int_equal(message_change_check(&change, &arena, &fault), ERR_NOT_FOUND);
 	assert_string_equal(fault.code, "message_not_found");
 
 	memcpy(change.message_id, "019C1F10-AAAA-7BBB-8CCC-DDDDEEEEFFFF", ID_SIZE);
 	change.content = "hello";
-	assert_int_equal(message_change_check(&change, &fault), OK);
+	assert_int_equal(message_change_check(&change, &arena, &fault), OK);
 	assert_string_equal(change.message_id, "019c1f10-aaaa-7bbb-8ccc-ddddeeeeffff");
+	arena_finish(&arena);
 }
 
 static void
@@ -333,6 +369,7 @@ main(void)
 		cmocka_unit_test(digest_is_over_sender_content_and_reply),
 		cmocka_unit_test(messages_are_shown),
 		cmocka_unit_test(changes_are_checked),
+		cmocka_unit_test(a_change_has_the_one_form_of_its_emoji),
 		cmocka_unit_test(a_change_names_its_message),
 		cmocka_unit_test(reactions_are_shown),
 	};

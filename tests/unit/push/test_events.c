@@ -11,7 +11,7 @@ mistakes_are_answered_and_the_socket_stays(void **state)
 		"{\"id\":2,\"type\":\"auth.refresh\"}",
 		"{\"id\":2,\"type\":\"message.send\",\"content\":\"x\"}",
 		"{\"id\":2,\"type\":\"message.send\",\"conversation_id\":\"" ROOM "\"}",
-		"{\"id\":2,\"type\":\"message.send\",\"conversation_id\":\"x\",\"content\":\"x\"}",
+		"{\"id\":2,\"type\":\"message.send\",\"recipient_id\":\"x\",\"content\":\"x\"}",
 		"{\"id\":2,\"type\":\"message.send\",\"conversation_id\":\"" ROOM "\",\"recipient_id\":\"" OTHER
 		"\",\"content\":\"x\"}",
 		"{\"id\":2,\"type\":\"message.send\",\"conversation_id\":\"" ROOM
@@ -97,7 +97,7 @@ a_send_carries_what_was_said(void **state)
 	assert_string_equal(world.in_flight[0]->draft.recipient_id, OTHER);
 	assert_string_equal(world.in_flight[0]->draft.conversation_id, "");
 	assert_string_equal(world.in_flight[0]->draft.id, "01890000-0000-7000-8000-00000000abcd");
-	assert_true(world.in_flight[0]->draft.id_chosen);
+	assert_string_equal(world.in_flight[0]->draft.id_key, "message_id");
 	assert_string_equal(world.in_flight[0]->draft.content, "hi");
 	assert_string_equal(world.in_flight[0]->draft.reply_to_id, ROOM);
 	world.in_flight[0]->result = SUBMIT_REPLAYED;
@@ -126,6 +126,47 @@ replies_keep_the_order_of_the_requests(void **state)
 	assert_string_equal(text_of(json_object_get(world.conn.out[2], "error"), "code"), "id_reused");
 	expect_error("conversation_not_found");
 	assert_null(json_object_get(world.conn.out[1], "replayed"));
+}
+
+/* Also of what never becomes a message, a change or a cursor. */
+static void
+refusals_of_a_shape_wait_for_their_turn(void **state)
+{
+	static const char *const frames[] = {
+		"{\"id\":11,\"type\":\"message.send\",\"conversation_id\":\"x\",\"content\":\"hi\"}",
+		"{\"id\":12,\"type\":\"message.edit\",\"conversation_id\":\"x\",\"surprise\":\"hi\"}",
+		"{\"id\":13,\"type\":\"read.update\",\"seq\":\"7\"}",
+	};
+
+	(void)state;
+	go_live();
+	say_send(10);
+	for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++)
+		say(frames[i]);
+	assert_int_equal(world.conn.n_out, 1);
+	finish_send(0, OK);
+	assert_int_equal(world.conn.n_out, 5);
+	for (int i = 1; i < 5; i++)
+		assert_int_equal(json_integer_value(json_object_get(world.conn.out[i], "reply_to")), 9 + i);
+	assert_string_equal(text_of(json_object_get(world.conn.out[2], "error"), "code"), "conversation_not_found");
+	assert_string_equal(text_of(json_object_get(world.conn.out[3], "error"), "field"), "surprise");
+	expect_error("bad_request");
+}
+
+/* Those behind it have nobody to be answered to any more. */
+static void
+a_log_in_that_has_ended_closes_its_socket(void **state)
+{
+	(void)state;
+	go_live();
+	say_send(10);
+	say_send(11);
+	finish_send(0, ERR_UNAUTHORIZED);
+	assert_int_equal(world.conn.n_out, 2);
+	assert_int_equal(json_integer_value(json_object_get(last_out(), "reply_to")), 10);
+	expect_closed(4403, "session_ended");
+	finish_send(1, OK);
+	assert_int_equal(world.conn.n_out, 2);
 }
 
 static void
@@ -268,6 +309,8 @@ main(void)
 		SCENE(refresh_takes_the_same_log_in_only),
 		SCENE(a_send_carries_what_was_said),
 		SCENE(replies_keep_the_order_of_the_requests),
+		SCENE(refusals_of_a_shape_wait_for_their_turn),
+		SCENE(a_log_in_that_has_ended_closes_its_socket),
 		SCENE(nothing_inside_is_shown),
 		SCENE(with_64_in_flight_it_is_not_read),
 		SCENE(sends_outlive_their_socket),

@@ -2,6 +2,7 @@
 #include "support/chat.h"
 
 #include "store/changes.h"
+#include "store/sessions.h"
 
 struct direct {
 	char anna[ID_SIZE], bert[ID_SIZE], id[ID_SIZE];
@@ -235,6 +236,55 @@ a_revision_without_a_membership_is_passed_over(void **state)
 	check_status(changes_of_person(test->db, &test->arena, "nobody", 0, 200, &changes), ERR_NOT_FOUND);
 }
 
+static void
+make_session(struct test_database *test, const char *user_id, const char *hash, char ret_id[ID_SIZE])
+{
+	struct login_session session = {.created_at_ms = CHAT_NOW_MS, .expires_at_ms = CHAT_NOW_MS + 1000};
+
+	id_make(session.id);
+	memcpy(session.user_id, user_id, ID_SIZE);
+	snprintf(session.family_hash, sizeof session.family_hash, "%s", hash);
+	snprintf(session.refresh_hash, sizeof session.refresh_hash, "%s", hash);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, sessions_insert(test->db, &session));
+	check_ok(test, db_commit(test->db, NULL));
+	memcpy(ret_id, session.id, ID_SIZE);
+}
+
+/* What push closes sockets by. */
+static void
+log_ins_end_by_revocation_or_with_their_person(void **state)
+{
+	struct test_database *test = *state;
+	struct direct direct = make_direct(test);
+	char revoked[ID_SIZE], other[ID_SIZE], of_bert[ID_SIZE];
+	static const char *const ends[] = {"UPDATE users SET disabled_at = 9 WHERE id = $1",
+					   "UPDATE users SET disabled_at = NULL, deleted_at = 9 WHERE id = $1"};
+	struct person_changes changes;
+	int64_t rev;
+	bool changed;
+
+	make_session(test, direct.anna, "one", revoked);
+	make_session(test, direct.anna, "two", other);
+	make_session(test, direct.bert, "three", of_bert);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, users_advance(test->db, direct.anna, &rev));
+	check_ok(test, sessions_revoke(test->db, revoked, direct.anna, rev, CHAT_NOW_MS, &changed));
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, changes_of_person(test->db, &test->arena, direct.anna, rev - 1, 200, &changes));
+	assert_int_equal(changes.n_revoked_sessions, 1);
+	assert_string_equal(changes.revoked_session_ids[0], revoked);
+	check_ok(test, changes_of_person(test->db, &test->arena, direct.anna, rev, 200, &changes));
+	assert_int_equal(changes.n_revoked_sessions, 0);
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		chat_change(test, ends[i], direct.anna, NULL);
+		check_ok(test, changes_of_person(test->db, &test->arena, direct.anna, rev, 200, &changes));
+		assert_int_equal(changes.n_revoked_sessions, 2);
+		check_ok(test, changes_of_person(test->db, &test->arena, direct.bert, 0, 200, &changes));
+		assert_int_equal(changes.n_revoked_sessions, 0);
+	}
+}
+
 int
 main(void)
 {
@@ -247,6 +297,7 @@ main(void)
 		WITH_DATABASE(a_snapshot_starts_at_the_head),
 		WITH_DATABASE(memberships_of_a_person),
 		WITH_DATABASE(a_revision_without_a_membership_is_passed_over),
+		WITH_DATABASE(log_ins_end_by_revocation_or_with_their_person),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,7 @@ an_id_is_one_message_for_ever(void **state)
 
 	same = say(fixture, id, "once");
 	other = say(fixture, id, "twice");
+	other->draft.id_key = "message_id";
 	reply = say(fixture, id, "once");
 	reply_to(reply, id);
 	stranger = next(fixture);
@@ -173,7 +174,7 @@ an_id_is_one_message_for_ever(void **state)
 	assert_int_equal(same->stored.rev, 2);
 	assert_string_equal(same->stored.content, "once");
 	assert_refused(&other->op, ERR_CONFLICT, "id_reused");
-	assert_string_equal(other->op.fault.field, "id");
+	assert_string_equal(other->op.fault.field, "message_id"); /* as its door calls it */
 	assert_refused(&reply->op, ERR_CONFLICT, "id_reused");
 	assert_refused(&stranger->op, ERR_CONFLICT, "id_reused");
 	assert_stored(elsewhere, 1, 2);
