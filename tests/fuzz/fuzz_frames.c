@@ -229,6 +229,17 @@ is_answered(void)
 	return json_array_size(world.conn.unanswered) == 0;
 }
 
+/* An integer that JavaScript can hold, or a short string. */
+static bool
+is_reply_id(const json_t *id)
+{
+	const json_int_t max = ((json_int_t)1 << 53) - 1;
+
+	if (json_is_integer(id))
+		return json_integer_value(id) >= -max && json_integer_value(id) <= max;
+	return json_is_string(id) && json_string_length(id) <= 64;
+}
+
 /* What the frame's reply will answer, as the contract says it; NULL when it has no id, or one that nobody gives back. */
 static json_t *
 id_of(const char *text, size_t len)
@@ -236,7 +247,7 @@ id_of(const char *text, size_t len)
 	json_t *frame = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	json_t *id = json_incref(json_object_get(frame, "id"));
 
-	if (!json_is_integer(id) && !(json_is_string(id) && json_string_length(id) <= 64)) {
+	if (!is_reply_id(id)) {
 		json_decref(id);
 		id = NULL;
 	}
