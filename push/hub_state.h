@@ -22,7 +22,7 @@ enum {
 	HUB_WAITING_MAX = 64,      /* records of a stream that wait; one more counts as a heard head */
 	HUB_REPAIR_ROWS_MAX = 200, /* more rows than this: markers */
 	HUB_REPAIR_BYTES_MAX = 64 * 1024,
-	HUB_HEADS_MS = 5000,
+	HUB_HEADS_MS = 4500, /* with HUB_HEARD_MS, and the read, what nothing told of is known within 5 s */
 	HUB_HEADS_DEGRADED_MS = 250,
 	HUB_RETRY_MS = 500, /* a failed read is asked again */
 	HUB_TICK_MS = 25,

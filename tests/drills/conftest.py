@@ -1,0 +1,51 @@
+"""The drills' options, their fixture, and the table at the end: on the terminal and in build/reports/drills.md."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.drill import REPORTS, Drills, bounds_table
+from support.history import checker
+from support.load import a_seed
+from support.shared import MakeStack
+
+ROWS: list[list[str]] = []
+MEASURED: list[tuple[float, float]] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="all drills, not only those of CI")
+    parser.addoption("--seed", type=int, help="of a run that is to be repeated")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: runs only with --long")
+    if config.option.seed is None:
+        config.option.seed = a_seed()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"drills: seed {config.option.seed}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture
+def drills(make_stack: MakeStack, request: pytest.FixtureRequest) -> Drills:
+    return Drills(make_stack, request.config.option.seed, ROWS, MEASURED)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if not ROWS:
+        return
+    text = f"{checker.table(ROWS)}\n\n{bounds_table(MEASURED)}\n\nSeed {config.option.seed}.\n"
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / "drills.md").write_text(text)
+    terminalreporter.section("drills")
+    terminalreporter.write(text)

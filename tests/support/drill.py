@@ -1,0 +1,155 @@
+"""One drill: a stack under load, a fault, calm again, and the checker's verdict as a row of the table."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from support.history import History, checker
+from support.load import Load, database_of
+from support.shared import MakeStack
+from support.stack import ROOT, Stack
+
+REPORTS = ROOT / "build/reports"
+# A bound of the contract is held with this much patience, for slow machines.
+PATIENCE = 3
+NOTICE_S, DEGRADED_S, REVOKED_S, SEND_S = 5.0, 3.0, 1.0, 0.05
+# While a fault happens.
+MESSAGES_PER_SECOND = 200
+
+BOUNDS = {
+    NOTICE_S: "a connected device is told of every change within",
+    DEGRADED_S: "a silent Redis is noticed within",
+    REVOKED_S: "the sockets of a session that was revoked are closed within",
+    SEND_S: "99 of 100 sends beside a saturating writer of another process take at most",
+}
+
+
+class Scene:
+    """What a fault is done to: the stack, the load on it and the bounds that it measures."""
+
+    def __init__(self, stack: Stack, load: Load, measured: list[tuple[float, float]]) -> None:
+        self.stack, self.load, self.history = stack, load, load.history
+        self._measured = measured
+        self.began = self.mark("the fault begins")
+
+    def begin(self) -> None:
+        """For a fault that had to be prepared: it begins now."""
+        self.began = self.mark("it is prepared")
+
+    def measure(self, bound_s: float, took_s: float) -> None:
+        """Holds what was measured against a bound of the contract."""
+        self._measured.append((bound_s, took_s))
+        assert took_s <= bound_s * PATIENCE, f"{BOUNDS[bound_s]} {bound_s:g} s: it took {took_s:.2f} s"
+
+    def mark(self, text: str) -> float:
+        return self.history.add("note", text=text)
+
+    async def ready(self, redis: str = "ok") -> None:
+        """Waits until /readyz is 200 and says this of Redis."""
+        async with httpx.AsyncClient(timeout=1.0, trust_env=False) as http:
+            end = History.now() + 20
+            while True:
+                try:
+                    answer = await http.get(self.stack.url + "/readyz")
+                    if answer.status_code == 200 and answer.json()["redis"] == redis:
+                        return
+                except httpx.HTTPError:
+                    pass
+                assert History.now() < end, f"not ready again:\n{self.stack.log_tails()}"
+                await asyncio.sleep(0.05)
+
+    async def restart(self, *names: str) -> None:
+        for name in names:
+            self.stack.processes[name].start()
+        await self.ready()
+
+    def set_environment(self, name: str, more: dict[str, str]) -> None:
+        """What the program finds in its environment when it is started next, besides what a stack's has."""
+        self.stack.processes[name].env = self.stack.env | more
+
+
+Act = Callable[[Scene], Awaitable[None]]
+
+
+class Drills:
+    """All drills of a run, and their table."""
+
+    def __init__(
+        self, make_stack: MakeStack, seed: int, rows: list[list[str]], measured: list[tuple[float, float]]
+    ) -> None:
+        self.make_stack, self.seed, self.rows, self.measured = make_stack, seed, rows, measured
+
+    def run(
+        self,
+        fault: str,
+        act: Act,
+        *,
+        settings: dict[str, str] | None = None,
+        calm_s: float = 3.0,
+        make_stack: MakeStack | None = None,
+        idle: bool = False,
+        **load: Any,
+    ) -> Any:
+        """Runs it and asserts that nothing was violated; the checker's report. `idle`: it does not always flow."""
+        print(f"\n{fault}: seed {self.seed}", flush=True)
+        stack = (make_stack or self.make_stack)(settings)
+        folder = REPORTS / "drills"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / (re.sub(r"\W+", "-", fault).strip("-") + ".jsonl")
+        history = History(path)
+        try:
+            rate = asyncio.run(self._play(fault, act, Load(stack, history, self.seed, **load), calm_s))
+        finally:
+            history.close()
+        report = checker.check(history.records(), database_of(stack))
+        self.rows.append(report.row())
+        self.measured.append((NOTICE_S, report.notice_s))
+        print(f"{rate:.0f} messages/s while it happened\n{checker.table([report.row()])}", flush=True)
+        if report.violations:
+            self._keep(stack, path)
+        elif not os.environ.get("STONECHAT_TEST_KEEP"):
+            path.unlink()
+        listed = "\n".join(f"{kind}: {sentence}" for kind, sentence in report.violations[:20])
+        assert not report.violations, f"seed {self.seed}, {len(report.violations)} violations, see {path}:\n{listed}"
+        assert rate >= MESSAGES_PER_SECOND or idle, f"only {rate:.0f} messages/s while it happened"
+        return report
+
+    async def _play(self, fault: str, act: Act, load: Load, calm_s: float) -> float:
+        """How many messages a second were sent while it happened."""
+        try:
+            await load.start(fault, NOTICE_S * PATIENCE)
+            scene = Scene(load.stack, load, self.measured)
+            await act(scene)
+            ended = scene.mark("the fault is over")
+            await load.flow(calm_s)
+            rate = load.messages_between(scene.began, ended) / max(ended - scene.began, 0.001)
+            await load.finish()
+            return rate
+        finally:
+            await load.stop()
+
+    @staticmethod
+    def _keep(stack: Stack, path: Path) -> None:
+        """The database beside the history, with what its log holds."""
+        for suffix in ("", "-wal"):
+            source = Path(f"{database_of(stack)}{suffix}")
+            if source.exists():
+                shutil.copy(source, f"{path.with_suffix('.db')}{suffix}")
+
+
+def bounds_table(measured: list[tuple[float, float]]) -> str:
+    """The bounds of the contract and the longest that was measured of each."""
+    lines = ["| bound | contract | held to | longest measured |", "| --- | --: | --: | --: |"]
+    for bound_s, text in BOUNDS.items():
+        took = [took_s for of, took_s in measured if of == bound_s]
+        longest = f"{max(took):.2f} s" if took else "not measured"
+        lines.append(f"| {text} | {bound_s:g} s | {bound_s * PATIENCE:g} s | {longest} |")
+    return "\n".join(lines)
