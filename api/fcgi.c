@@ -227,10 +227,10 @@ join_all(struct fcgi *fcgi)
 	struct timespec deadline;
 	bool ended = true;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += STOP_WITHIN_MS / 1000;
 	for (size_t i = 0; i < fcgi->n_threads; i++)
-		ended = pthread_timedjoin_np(fcgi->threads[i], NULL, &deadline) == 0 && ended;
+		ended = pthread_clockjoin_np(fcgi->threads[i], NULL, CLOCK_MONOTONIC, &deadline) == 0 && ended;
 	return ended;
 }
 

@@ -166,10 +166,26 @@ on_work(struct storage_job *job, struct db *db)
 
 /* Hello, once everything is read. */
 
+/* Many come at once after a restart: their pulls are lined up in time, as those of a stream's sockets are spread. */
+static int64_t
+next_pull_ms(struct hub *hub)
+{
+	int64_t now_ms = clock_monotonic_ms(), delay_ms;
+
+	if (hub->next_pull_at_ms < now_ms)
+		hub->next_pull_at_ms = now_ms;
+	delay_ms = hub->next_pull_at_ms - now_ms;
+	if (delay_ms < HUB_SPREAD_MAX_MS)
+		hub->next_pull_at_ms += HUB_SPREAD_MS;
+	return delay_ms;
+}
+
 static void
 send_gap(struct hub_socket *socket, const char *channel, int64_t known_rev, int64_t last_rev)
 {
-	struct frame *frame = frame_gap(hub_conversation_id(channel), known_rev, last_rev, 0, known_rev > last_rev);
+	int64_t pull_after_ms = next_pull_ms(socket->hub);
+	struct frame *frame =
+		frame_gap(hub_conversation_id(channel), known_rev, last_rev, pull_after_ms, known_rev > last_rev);
 
 	session_send_control(socket->session,
 			     frame); /* the lane that never drops: a reset must not become a plain marker */
@@ -395,6 +411,19 @@ hello_read(struct hub *hub, struct hub_socket *socket)
 	storage_submit(hub->storage, &hello->job);
 }
 
+/* To one whose hello didn't wait for the bus, and so said that it is degraded. */
+static void
+tell_mode(struct hub *hub, struct hub_socket *socket)
+{
+	struct frame *frame;
+
+	if (!hub->normal)
+		return; /* all will hear of it */
+	frame = frame_mode(hub_mode(hub), "bus");
+	session_send_ephemeral(socket->session, frame, "mode");
+	frame_unref(frame);
+}
+
 void
 hello_confirmed(struct hub *hub, struct stream *stream)
 {
@@ -406,7 +435,11 @@ hello_confirmed(struct hub *hub, struct stream *stream)
 		if (!attachment->awaited)
 			continue;
 		attachment->awaited = false;
-		if (--socket->n_unconfirmed == 0 && socket->read_at_ms && !socket->retrying)
+		if (--socket->n_unconfirmed > 0)
+			continue;
+		if (socket->greeted)
+			tell_mode(hub, socket);
+		else if (socket->read_at_ms && !socket->retrying)
 			hello_read(hub, socket);
 	}
 	join_wake(hub, stream->channel, 0);

@@ -26,6 +26,9 @@ enum {
 	HUB_HEADS_DEGRADED_MS = 250,
 	HUB_RETRY_MS = 500, /* a failed read is asked again */
 	HUB_TICK_MS = 25,
+	HUB_SPREAD_MS =
+		5, /* between the pulls of two sockets: neither a lost record nor a restart must become a herd */
+	HUB_SPREAD_MAX_MS = 10000,
 };
 #define REV_UNKNOWN ((int64_t)-1)
 
@@ -100,6 +103,7 @@ struct hub {
 	struct hub_user *users;      /* by id */
 	struct stream *due;          /* by due_next */
 	struct hub_socket *greeting; /* sockets whose hello is not over */
+	int64_t next_pull_at_ms;     /* of those that are told of a gap as they come */
 	struct join *joins;          /* conversations joined while connected, before they are read (join.c) */
 	uint64_t next_number;
 	char epoch[EVENT_EPOCH_SIZE]; /* "" until the database has said it */

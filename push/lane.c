@@ -174,7 +174,7 @@ marker_to_json(const struct lane_item *marker)
 		json_object_set_new(json, "conversation_id", json_string(marker->channel + 2));
 	json_object_set_new(json, "known_rev", json_null());
 	json_object_set_new(json, "last_rev", json_integer(marker->rev));
-	json_object_set_new(json, "pull_after_ms", json_integer(0));
+	json_object_set_new(json, "pull_after_ms", json_integer(random() % LANE_SPREAD_MS));
 	return json;
 }
 

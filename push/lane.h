@@ -16,7 +16,8 @@
 enum {
 	LANE_CONTROL_MAX = 64 * 1024,
 	LANE_DURABLE_MAX = 256 * 1024,
-	LANE_EPHEMERAL_MAX = 64,     /* keys */
+	LANE_EPHEMERAL_MAX = 64, /* keys */
+	LANE_SPREAD_MS = 500,    /* a gap marker has a random pull_after_ms below it: one burst overflows many lanes */
 	LANE_JOINED_MAX = 16 * 1024, /* bytes of a frame that joins several objects */
 };
 

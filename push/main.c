@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "bus.h"
@@ -350,6 +351,7 @@ main(int argc, char **argv)
 	if (done != PROGRAM_GOES_ON)
 		return done;
 	signal(SIGPIPE, SIG_IGN);
+	srandom((unsigned)getpid() ^ (unsigned)clock_wall_ms()); /* delays of several processes must differ */
 	json_init();
 	if (start(&app, &fault) != OK)
 		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 enum {
-	REFUSALS_MAX = 256,   /* descriptors that wait; one more closes the oldest */
+	REFUSALS_MAX = 1024,  /* descriptors that wait; one more closes the oldest */
 	REFUSAL_MS = 1000,    /* how long one waits for its peer to close first */
 	REFUSAL_SPREAD_S = 5, /* Retry-After is 1 to this, so that they don't all come again at once */
 };

@@ -9,8 +9,6 @@
 #include "store/changes.h"
 #include "store/meta.h"
 
-enum { SPREAD_MS_PER_SOCKET = 5, SPREAD_MS_MAX = 10000 }; /* a lost record must not become a herd of pulls */
-
 struct repair_job {
 	struct storage_job job;
 	struct hub *hub;
@@ -79,9 +77,9 @@ deliver_repair(struct hub *hub, struct stream *stream, struct delivery *delivery
 	if (delivery->kind == DELIVERY_GAP) {
 		int64_t n = (int64_t)stream->n_attachments;
 
-		delivery->spread_ms = n > 1 ? n * SPREAD_MS_PER_SOCKET : 0;
-		if (delivery->spread_ms > SPREAD_MS_MAX)
-			delivery->spread_ms = SPREAD_MS_MAX;
+		delivery->spread_ms = n > 1 ? n * HUB_SPREAD_MS : 0;
+		if (delivery->spread_ms > HUB_SPREAD_MAX_MS)
+			delivery->spread_ms = HUB_SPREAD_MAX_MS;
 	}
 	stream->last = delivery->rev;
 	hub_deliver(hub, stream, delivery);

@@ -163,6 +163,8 @@ on_message(redisAsyncContext *redis, void *data, void *unused)
 		if (!subscriber->up) {
 			subscriber->up = true;
 			subscriber->n_attempts = 0;
+			uv_timer_start(&subscriber->tick, on_tick, 0,
+				       0); /* the next attempt's time is no heartbeat's */
 			subscriber->events.up(subscriber->context);
 		}
 	} else if (strcmp(kind->str, "message") == 0 && payload->type == REDIS_REPLY_STRING) {

@@ -214,6 +214,30 @@ def test_a_redis_that_hangs_holds_nobody_up(own_stack: Stack) -> None:
         own_stack.wait_ready(redis="ok")
 
 
+def test_a_long_outage_ends_once(own_stack: Stack) -> None:
+    """However long it was: degraded once, normal once, and so it stays."""
+    ann = Person.new(own_stack)
+    with ann.connect() as live:
+        own_stack.redis.kill()
+        live.event("mode", mode="degraded", timeout=5 * PATIENCE)
+        live.wait_while_open(9)
+        own_stack.redis.start()
+        live.event("mode", mode="normal", timeout=5 * PATIENCE)
+        live.wait_while_open(6)
+        assert [o["mode"] for o in live.objects if o.get("type") == "mode"] == ["degraded", "normal"]
+
+
+def test_a_hello_in_a_hiccup_is_set_right(own_stack: Stack) -> None:
+    """Redis is slow for a moment: who is greeted then is told when the bus has confirmed its streams after all."""
+    ann, bob = Person.new(own_stack), Person.new(own_stack)
+    ann.conversation_with(bob)
+    own_stack.redis.freeze()
+    with ann.connect() as live:
+        own_stack.redis.thaw()
+        assert live.hello["mode"] == "degraded"
+        live.event("mode", mode="normal", timeout=5 * PATIENCE)
+
+
 def test_a_lost_publish_is_found(own_stack: Stack) -> None:
     """The api dies between commit and publish, or its publish is lost: nobody but the heads check can know."""
     ann, bob = Person.new(own_stack), Person.new(own_stack)

@@ -53,6 +53,19 @@ def test_a_gap_says_where_to_pull(ann: Person, bob: Person, eve: Person) -> None
         assert not [o for o in live.objects if o.get("conversation_id") == quiet]
 
 
+def test_many_pulls_are_lined_up(person: MakePerson, ann: Person) -> None:
+    """After a restart all come at once, and each has missed something: no herd."""
+    friends = [person(f"friend{n}") for n in range(8)]
+    rooms = [ann.conversation_with(friend) for friend in friends]
+    before = state(ann)
+    for friend in friends:
+        friend.say(ann, "missed")
+    with ann.connect(**before) as live:
+        delays = [live.event("gap", conversation_id=room)["pull_after_ms"] for room in rooms]
+    assert len(set(delays)) == len(delays), "one after the other"
+    assert max(delays) <= 10_000
+
+
 def test_without_known_it_starts_at_the_present(ann: Person, bob: Person) -> None:
     room = ann.conversation_with(bob)
     bob.say(ann, "before")

@@ -121,6 +121,11 @@ REFUSED: dict[str, tuple[Callable[[Stack, Path], Path], str]] = {
 IN_THE_DATA_FOLDER = {"hard link", "work file"}
 
 
+def contents(folder: Path) -> dict[str, bytes | str]:
+    """What lies there; of a link where it leads, since the database behind it goes on."""
+    return {path.name: str(path.readlink()) if path.is_symlink() else path.read_bytes() for path in folder.iterdir()}
+
+
 def test_what_is_refused(own_stack: Stack, tmp_path: Path) -> None:
     """Each in one sentence, and nothing has changed: not the database, not the file, nor what lies beside it."""
     ann = Person.new(own_stack)
@@ -130,13 +135,13 @@ def test_what_is_refused(own_stack: Stack, tmp_path: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         file = make(own_stack, folder)
-        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        before = contents(folder)
         refused = run(own_stack, file)
         assert refused.returncode == 1, (name, refused)
         said = without_progress(refused.stderr)
         assert sentence in said, (name, said)
         assert said.endswith(" The database was not changed.\n") and said.count("\n") == 1, (name, said)
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before, name
+        assert contents(folder) == before, name
         if name in IN_THE_DATA_FOLDER:
             file.unlink()
         assert leftovers(own_stack) == [] and kept_files(own_stack) == [], name

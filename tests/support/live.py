@@ -104,6 +104,10 @@ class Live:
         with self._news:
             self._news.wait(seconds)
 
+    def wait_while_open(self, seconds: float) -> None:
+        """Lets so much time pass: for what must not happen meanwhile."""
+        self._reader.join(seconds)
+
     def send_raw(self, data: str | bytes) -> None:
         """Text as it is, or a binary frame."""
         self.connection.send(data)

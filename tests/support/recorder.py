@@ -40,7 +40,7 @@ class Recorder:
         if hasattr(request, "_content"):  # not of one that was streamed
             SECRETS.saw(request.content)
         SECRETS.saw(response.content)
-        if request.method in ("HEAD", "OPTIONS") and response.status_code < 500:
+        if request.method == "HEAD" or (request.method == "OPTIONS" and response.status_code < 500):
             return  # what is said of a path, not of an operation
         operation = self.document.find(request.method, decoded_path(request.url))
         name = f"{request.method} {request.url.path} → {response.status_code}"
