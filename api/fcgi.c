@@ -29,7 +29,7 @@ enum {
 	BACKLOG = 1024,
 	DRAIN_MAX_BYTES = 4 * 1024 * 1024, /* of a body over its limit: read to its end, so that the answer arrives */
 	ACCEPT_PAUSE_MS = 100,             /* after a failed accept (no descriptors left), or it would spin */
-	STOP_WITHIN_MS = 3000,
+	STOP_WITHIN_MS = 4000, /* longer than a writer waits for its turn, so that its request is answered */
 };
 
 struct fcgi {

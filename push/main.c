@@ -171,7 +171,7 @@ on_signal(uv_signal_t *handle, int number)
 	struct app *app = handle->data;
 
 	if (app->draining)
-		loop_stop(app->loop);
+		_exit(PROGRAM_DONE); /* what was acknowledged is committed */
 	else if (number == SIGINT)
 		begin_drain(app, "SIGINT", 0);
 	else
@@ -192,6 +192,8 @@ close_own_handles(struct app *app)
 static void
 take_apart(struct app *app)
 {
+	uv_signal_stop(&app->on_term); /* one that comes from now on ends the process at once */
+	uv_signal_stop(&app->on_int);
 	metrics_http_stop(app->metrics);
 	hub_stop(app->hub);
 	writer_destroy(app->writer);

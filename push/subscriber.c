@@ -124,6 +124,12 @@ connect_both(struct subscriber *subscriber)
 }
 
 static void
+beat(struct subscriber *subscriber)
+{
+	redisAsyncCommand(subscriber->commands, NULL, NULL, "PUBLISH %s -", subscriber->heartbeat);
+}
+
+static void
 on_tick(uv_timer_t *timer)
 {
 	struct subscriber *subscriber = timer->data;
@@ -135,12 +141,30 @@ on_tick(uv_timer_t *timer)
 		subscriber->n_attempts++;
 		connect_both(subscriber);
 	} else {
-		redisAsyncCommand(subscriber->commands, NULL, NULL, "PUBLISH %s -", subscriber->heartbeat);
+		beat(subscriber);
 	}
 	if (subscriber->up)
 		uv_timer_start(timer, on_tick, SUBSCRIBER_HEARTBEAT_MS, 0);
 	else
 		try_later(subscriber);
+}
+
+/* Up is what takes a record and gives it back: the confirmation of the subscription (`came_round` false) is not enough. */
+static void
+on_heartbeat(struct subscriber *subscriber, bool came_round)
+{
+	if (!came_round) {
+		if (subscriber->commands)
+			beat(subscriber);
+		return;
+	}
+	subscriber->heard_ms = clock_monotonic_ms();
+	if (subscriber->up)
+		return;
+	subscriber->up = true;
+	subscriber->n_attempts = 0;
+	uv_timer_start(&subscriber->tick, on_tick, SUBSCRIBER_HEARTBEAT_MS, 0); /* in place of the next attempt */
+	subscriber->events.up(subscriber->context);
 }
 
 /* ["subscribe", channel, count] | ["unsubscribe", channel, count] | ["message", channel, bytes] */
@@ -159,14 +183,7 @@ on_message(redisAsyncContext *redis, void *data, void *unused)
 	if (kind->type != REDIS_REPLY_STRING || channel->type != REDIS_REPLY_STRING)
 		return;
 	if (strcmp(channel->str, subscriber->heartbeat) == 0) {
-		subscriber->heard_ms = clock_monotonic_ms();
-		if (!subscriber->up) {
-			subscriber->up = true;
-			subscriber->n_attempts = 0;
-			uv_timer_start(&subscriber->tick, on_tick, 0,
-				       0); /* the next attempt's time is no heartbeat's */
-			subscriber->events.up(subscriber->context);
-		}
+		on_heartbeat(subscriber, strcmp(kind->str, "message") == 0);
 	} else if (strcmp(kind->str, "message") == 0 && payload->type == REDIS_REPLY_STRING) {
 		subscriber->events.record(subscriber->context, channel->str, payload->str, payload->len);
 	} else if (strcmp(kind->str, "subscribe") == 0) {

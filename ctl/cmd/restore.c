@@ -44,6 +44,7 @@ struct restore {
 	struct config *config;
 	struct arena arena;
 	const char *file;
+	const char *real_file;       /* where FILE leads, beside which its companions are */
 	const char *subject;         /* what a fault's detail speaks of; NULL: it says so itself */
 	const char *database;        /* the path of the one in use */
 	const char *folder;          /* where it is */
@@ -69,10 +70,16 @@ tell(void *context, const char *what, int64_t n_done, int64_t n_all)
 
 /* The fault's detail follows the name of the file, which may be long. */
 static enum status
+about(struct restore *restore, const char *path, const char *what, struct fault *ret_fault)
+{
+	restore->subject = path;
+	return fault_set(ret_fault, ERR_INVALID, "copy_refused", NULL, "%s", what);
+}
+
+static enum status
 about_file(struct restore *restore, const char *what, struct fault *ret_fault)
 {
-	restore->subject = restore->file;
-	return fault_set(ret_fault, ERR_INVALID, "copy_refused", NULL, "%s", what);
+	return about(restore, restore->file, what, ret_fault);
 }
 
 static bool
@@ -88,6 +95,7 @@ check_file(struct restore *restore, struct fault *ret_fault)
 {
 	char head[16] = "";
 	struct stat info;
+	CLEANUP_FREE char *real_file = NULL;
 	CLEANUP_FD int fd = open(restore->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &info) != 0)
@@ -102,6 +110,11 @@ check_file(struct restore *restore, struct fault *ret_fault)
 			return about_file(restore, "has a name that this command uses itself: rename it.", ret_fault);
 	if (read(fd, head, sizeof head) != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0)
 		return about_file(restore, "is not an SQLite database: name a copy.", ret_fault);
+	real_file = realpath(restore->file, NULL);
+	if (!real_file)
+		return about_file(restore, "has no path of its own, beside which its WAL would be: name a copy.",
+				  ret_fault);
+	restore->real_file = arena_strdup(&restore->arena, real_file);
 	return OK;
 }
 
@@ -148,7 +161,7 @@ check_room(struct restore *restore, struct fault *ret_fault)
 	struct statvfs disk;
 	int64_t needed, free_bytes;
 
-	restore->copy_bytes = bytes_of(restore, restore->file);
+	restore->copy_bytes = bytes_of(restore, restore->real_file);
 	needed = 2 * restore->copy_bytes + bytes_of(restore, restore->database) + MIB;
 	if (statvfs(restore->folder, &disk) != 0)
 		return OK;
@@ -185,15 +198,18 @@ copy_bytes(struct restore *restore, int from, int to)
 static enum status
 copy_companion(struct restore *restore, const char *suffix, struct fault *ret_fault)
 {
-	const char *from_path = arena_printf(&restore->arena, "%s%s", restore->file, suffix);
+	const char *from_path = arena_printf(&restore->arena, "%s%s", restore->real_file, suffix);
 	const char *to_path = arena_printf(&restore->arena, "%s%s", restore->work, suffix);
-	CLEANUP_FD int from = open(from_path, O_RDONLY | O_CLOEXEC);
+	struct stat info;
+	CLEANUP_FD int from = open(from_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (from < 0 && errno == ENOENT && *suffix)
 		return OK;
-	if (from < 0)
+	if (from < 0 || fstat(from, &info) != 0)
 		return fault_set(ret_fault, ERR_INVALID, "copy_unreadable", NULL, "%s cannot be read: %s.", from_path,
 				 strerror(errno));
+	if (!S_ISREG(info.st_mode))
+		return about(restore, from_path, "is not a file: name another copy.", ret_fault);
 
 	CLEANUP_FD int to = open(to_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 

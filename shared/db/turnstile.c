@@ -39,9 +39,8 @@ enum { PAUSE_MIN_US = 50, PAUSE_MAX_US = 1000 };
 
 /* flock(2) has no time limit, so it is tried again and again: often at first, when the other is about to finish. */
 static enum status
-wait_for(int fd, int patience_ms)
+wait_for(int fd, int64_t until_us)
 {
-	int64_t until_us = clock_monotonic_us() + (int64_t)patience_ms * 1000;
 	long pause_us = PAUSE_MIN_US;
 
 	while (!turnstile_try(fd)) {
@@ -86,10 +85,11 @@ turnstile_close(struct turnstile *turnstile)
 enum status
 turnstile_enter(const struct turnstile *turnstile, int patience_ms)
 {
+	int64_t until_us = clock_monotonic_us() + (int64_t)patience_ms * 1000;
 	enum status status;
 
-	TRY(wait_for(turnstile->next_fd, patience_ms));
-	status = wait_for(turnstile->write_fd, patience_ms);
+	TRY(wait_for(turnstile->next_fd, until_us));
+	status = wait_for(turnstile->write_fd, until_us);
 	flock(turnstile->next_fd, LOCK_UN);
 	return status;
 }

@@ -19,7 +19,7 @@ struct turnstile {
 MUST_USE enum status turnstile_open(const char *database_path, struct turnstile *ret_turnstile);
 void turnstile_close(struct turnstile *turnstile);
 
-/* Waits for its turn, at most `patience_ms` for each of the two locks; then ERR_UNAVAILABLE, and nothing is held. */
+/* Waits for its turn, at most `patience_ms` for both locks together; then ERR_UNAVAILABLE, and nothing is held. */
 MUST_USE enum status turnstile_enter(const struct turnstile *turnstile, int patience_ms);
 void turnstile_leave(const struct turnstile *turnstile);
 

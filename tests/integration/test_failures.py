@@ -227,6 +227,23 @@ def test_a_long_outage_ends_once(own_stack: Stack) -> None:
         assert [o["mode"] for o in live.objects if o.get("type") == "mode"] == ["degraded", "normal"]
 
 
+def test_a_redis_that_takes_no_records_is_down(own_stack: Stack) -> None:
+    """It confirms subscriptions and refuses to publish: degraded once, normal once when it publishes again."""
+    ann, bob = Person.new(own_stack), Person.new(own_stack)
+    room = ann.conversation_with(bob)
+    redis = ["redis-cli", "-s", str(own_stack.run / "redis.sock"), "ACL", "SETUSER", "default"]
+    with bob.connect() as live:
+        subprocess.run([*redis, "-publish"], check=True, stdout=subprocess.DEVNULL)
+        live.event("mode", mode="degraded", timeout=SILENCE_S * PATIENCE)
+        for n in range(4):
+            live.told_of(ann.send(room, str(n)).json(), timeout=HEADS_CHECK_S * PATIENCE)
+            live.wait_while_open(2)
+        subprocess.run([*redis, "+publish"], check=True, stdout=subprocess.DEVNULL)
+        live.event("mode", mode="normal", timeout=5 * PATIENCE)
+        live.wait_while_open(4)
+        assert [o["mode"] for o in live.objects if o.get("type") == "mode"] == ["degraded", "normal"]
+
+
 def test_a_hello_in_a_hiccup_is_set_right(own_stack: Stack) -> None:
     """Redis is slow for a moment: who is greeted then is told when the bus has confirmed its streams after all."""
     ann, bob = Person.new(own_stack), Person.new(own_stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,17 @@ def truncated_copy(stack: Stack, folder: Path) -> Path:
     return folder / "copy.db"
 
 
+def copy_beside(suffix: str, make_other: Callable[[Path], None]) -> Callable[[Stack, Path], Path]:
+    """A copy with something that is no file where SQLite would keep one."""
+
+    def make(stack: Stack, folder: Path) -> Path:
+        shutil.move(copy(stack), folder / "copy.db")
+        make_other(folder / f"copy.db{suffix}")
+        return folder / "copy.db"
+
+    return make
+
+
 NEWER = "INSERT INTO migrations (version, name, checksum, applied_at) VALUES (999, 'later', 'x', 0)"
 OTHER_TEXT = "UPDATE migrations SET checksum = 'x' WHERE version = 1"
 NO_EPOCH = "DELETE FROM meta WHERE key = 'epoch'"
@@ -114,6 +126,9 @@ REFUSED: dict[str, tuple[Callable[[Stack, Path], Path], str]] = {
     "lonely rows": (changed_copy(LONELY), "is damaged (a row of "),
     "other pages": (changed_copy(OTHER_PAGES), "pages have another size"),
     "damaged": (damaged_copy, "is damaged ("),
+    "WAL is a pipe": (copy_beside("-wal", os.mkfifo), "copy.db-wal is not a file"),
+    "journal is a pipe": (copy_beside("-journal", os.mkfifo), "copy.db-journal is not a file"),
+    "WAL is a folder": (copy_beside("-wal", os.mkdir), "copy.db-wal is not a file"),
     "truncated": (truncated_copy, "(database disk image is malformed): take another copy"),
 }
 
@@ -121,9 +136,15 @@ REFUSED: dict[str, tuple[Callable[[Stack, Path], Path], str]] = {
 IN_THE_DATA_FOLDER = {"hard link", "work file"}
 
 
+def content(path: Path) -> bytes | str:
+    """Of a link where it leads, since the database behind it goes on; of what is no file only its kind."""
+    if path.is_symlink():
+        return str(path.readlink())
+    return path.read_bytes() if path.is_file() else stat.filemode(path.stat().st_mode)
+
+
 def contents(folder: Path) -> dict[str, bytes | str]:
-    """What lies there; of a link where it leads, since the database behind it goes on."""
-    return {path.name: str(path.readlink()) if path.is_symlink() else path.read_bytes() for path in folder.iterdir()}
+    return {path.name: content(path) for path in folder.iterdir()}
 
 
 def test_what_is_refused(own_stack: Stack, tmp_path: Path) -> None:
@@ -161,22 +182,41 @@ def test_called_wrongly(own_stack: Stack) -> None:
         assert done.returncode == 2 and "the name of a copy and nothing else" in done.stderr
 
 
+def copy_of_the_killed(stack: Stack, path: Path) -> None:
+    """The files of a server that was killed, copied as they lie: the last commits are only in the WAL."""
+    for name in ("push", "api"):
+        stack.processes[name].kill()
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{database(stack)}{suffix}", f"{path}{suffix}")
+    stack.api.start()
+    stack.restart("push")
+
+
 def test_a_copy_with_its_wal(own_stack: Stack, tmp_path: Path) -> None:
-    """The files of a server that was killed, copied as they lie: what is only in the WAL comes along."""
+    """What is only in the WAL comes along."""
     ann, bob = Person.new(own_stack), Person.new(own_stack)
     room = ann.conversation_with(bob)
-    for name in ("push", "api"):
-        own_stack.processes[name].kill()
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{database(own_stack)}{suffix}", f"{tmp_path}/old.db{suffix}")
+    copy_of_the_killed(own_stack, tmp_path / "old.db")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
-    own_stack.api.start()
-    own_stack.restart("push")
     history = ann.history(room)
     bob.say(ann, "later")
     restore(own_stack, tmp_path / "old.db")
     assert ann.history(room) == history
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()} == before
+
+
+def test_a_link_to_a_copy_with_its_wal(own_stack: Stack, tmp_path: Path) -> None:
+    """The WAL is beside the file the link leads to."""
+    ann, bob = Person.new(own_stack), Person.new(own_stack)
+    room = ann.conversation_with(bob)
+    (tmp_path / "copies").mkdir()
+    copy_of_the_killed(own_stack, tmp_path / "copies" / "monday.db")
+    link = tmp_path / "latest.db"
+    link.symlink_to("copies/monday.db")
+    history = ann.history(room)
+    bob.say(ann, "later")
+    assert restore(own_stack, link).startswith(f"{link} holds people: 2, ")
+    assert ann.history(room) == history
 
 
 def test_an_older_schema_is_brought_up_to_date(own_stack: Stack) -> None:

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -178,6 +179,38 @@ a_stopped_writer_does_not_stop_the_others(void **state)
 	db_rollback(test->db);
 }
 
+/* Gives the lock back in the middle of somebody's patience. */
+static void *
+hold_next(void *argument)
+{
+	const int *fd = argument;
+
+	nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+	flock(*fd, LOCK_UN);
+	return NULL;
+}
+
+/* Who waited long for the first lock waits no second time as long for the other. */
+static void
+patience_is_for_both_locks(void **state)
+{
+	struct test_database *test = *state;
+	int next_fd = open(arena_printf(&test->arena, "%s.next", test->path), O_RDWR);
+	int write_fd = open(arena_printf(&test->arena, "%s.write", test->path), O_RDWR);
+	int64_t begun_ms = clock_monotonic_ms();
+	pthread_t thread;
+
+	assert_true(next_fd >= 0 && write_fd >= 0);
+	assert_int_equal(flock(next_fd, LOCK_EX), 0);
+	assert_int_equal(flock(write_fd, LOCK_EX), 0);
+	assert_int_equal(pthread_create(&thread, NULL, hold_next, &next_fd), 0);
+	check_status(db_begin(test->db, DB_WRITE), ERR_UNAVAILABLE);
+	assert_in_range(clock_monotonic_ms() - begun_ms, 2900, 4500); /* twice the patience from 2 s on would be 5 s */
+	pthread_join(thread, NULL);
+	close(next_fd);
+	close(write_fd);
+}
+
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, test_database_setup, test_database_teardown)
 
 /* Somebody without our locks (the sqlite3 shell; here a handle whose lock files are others) is kept out by SQLite itself
@@ -208,6 +241,7 @@ main(void)
 		WITH_DATABASE(a_light_writer_is_not_starved),
 		WITH_DATABASE(a_killed_writer_gives_its_turn_back),
 		WITH_DATABASE(a_stopped_writer_does_not_stop_the_others),
+		WITH_DATABASE(patience_is_for_both_locks),
 		WITH_DATABASE(a_writer_without_the_turnstile_is_kept_out),
 	};
 
