@@ -219,10 +219,26 @@ def rev_without_a_row(world: World) -> None:
 
 
 def burnt_number(world: World) -> None:
-    """A replay that advanced the counter: everything is one too high, and nothing else is wrong."""
-    world.sql("UPDATE messages SET rev = 9 WHERE seq = 4")
-    world.sql("UPDATE conversations SET last_rev = 9 WHERE id = 'room'")
-    world.history[-1]["conversations"][ROOM]["known"] = 9
+    """A change that advanced the counter twice: all else is as it should be."""
+    world.burn()
+
+
+def burnt_beside_changes_of_nothing(world: World) -> None:
+    """Calls that were acknowledged or refused, each without a change, explain no number."""
+    world.burn()
+    view = world.history.pop()
+    world.call("again", "react", user=BOB, id="m3", emoji="👍", answer={"rev": 7})
+    world.call("too late", "edit", "refused", id="m4", content="never")
+    world.history.append(view | {"t": world.t + 0.01})
+
+
+def burnt_by_retries(world: World) -> None:
+    """Each of the attempts at a message, of which there is one, advanced the counter."""
+    world.burn()
+    invoke = world.find("invoke", call="create 1")
+    for attempt in (2, 3):
+        world.history.append({"kind": "answer", "call": "create 1", "t": invoke["t"] + 0.001, "outcome": "lost"})
+        world.history.append(invoke | {"attempt": attempt, "t": invoke["t"] + 0.002})
 
 
 def two_of_one_rev(world: World) -> None:
@@ -243,7 +259,8 @@ WRONGS: dict[str, list[Callable[[World], None]]] = {
     "unnoticed": [event_lost_and_nothing_said, person_stream_dropped, told_too_late],
     "behind": [told_and_not_repaired, no_view, old_state, rows_without_their_revision, message_missing_in_the_view,
                conversation_missing_in_the_view, cursor_behind_in_the_view, member_of_what_it_is_not],
-    "holes": [hole_in_seq, last_seq_ahead, rev_without_a_row, burnt_number, two_of_one_rev, hole_in_the_person_stream],
+    "holes": [hole_in_seq, last_seq_ahead, rev_without_a_row, burnt_number, burnt_beside_changes_of_nothing,
+              burnt_by_retries, two_of_one_rev, hole_in_the_person_stream],
 }  # fmt: skip
 
 # What else such a wrong is, whatever is done about it.
@@ -291,6 +308,13 @@ def an_edit_that_may_have_come_last(world: World) -> None:
     world.shown[1] |= {"content": "late", "rev": 9}
 
 
+def an_uncertain_change_that_nobody_saw(world: World) -> None:
+    """A reaction that was given, with no answer and no event, before the message changed once more."""
+    world.burn()
+    invoke = {"kind": "invoke", "call": "never answered", "t": world.find("invoke", call="delete")["t"] - 0.001}
+    world.history.append(invoke | {"user": BOB, "op": "react", "conversation": ROOM, "id": "m4", "emoji": "👍"})
+
+
 def away_while_it_happened(world: World) -> None:
     """The device was offline for longer than the bound, and came back."""
     told_too_late(world)
@@ -334,6 +358,7 @@ RIGHTS = [
     unacknowledged_and_stored,
     unacknowledged_and_not_stored,
     an_edit_that_may_have_come_last,
+    an_uncertain_change_that_nobody_saw,
     away_while_it_happened,
     deaf_while_it_happened,
     rejected_for_good,

@@ -109,7 +109,8 @@ def test_restore_of_an_older_copy(drills: Drills) -> None:
 
 @pytest.mark.long
 def test_plain_copy_put_in_place(drills: Drills) -> None:
-    """By cp, with everything stopped and nobody talking: the heads are below what the devices know."""
+    """By cp, for which the programs are ended, while nobody talks: the epoch stays, and the heads are below what the
+    devices know, each of which is told to start again."""
 
     async def act(scene: Scene) -> None:
         stack, copied = scene.stack, scene.mark("the copy")
@@ -123,8 +124,12 @@ def test_plain_copy_put_in_place(drills: Drills) -> None:
         shutil.copy(copy, database_of(stack))
         await scene.load.until(lambda: not any(device.socket for device in scene.load.devices), "no socket is left")
         scene.history.add("restore", copied=copied)
+        epochs = {device.follower.epoch for device in scene.load.devices}
         await scene.restart("api", "push")
         await scene.load.until(lambda: not scene.load.lagging(), "all devices know what there is now")
+        assert {device.follower.epoch for device in scene.load.devices} == epochs
+        for device in scene.load.devices:
+            assert any(gap.get("reset") for gap in device.gaps), f"{device.name} was told of no reset"
         scene.load.resume()
 
     drills.run("cp of an older copy", act, idle=True)

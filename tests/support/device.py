@@ -69,6 +69,7 @@ class Device:
         self.connected = asyncio.Event()
         self.modes: list[tuple[float, str]] = []  # when it was told normal or degraded
         self.closes: list[tuple[float, int]] = []
+        self.gaps: list[Json] = []
         self.hearing = asyncio.Event()
         self.hearing.set()
         self._ids = itertools.count(2)
@@ -159,6 +160,8 @@ class Device:
         self.history.frame(self.name, line)
         if kind == "mode" or kind == "hello":
             self.modes.append((History.now(), frame["mode"]))
+        elif kind == "gap":
+            self.gaps.append(frame)
         elif kind == "reconnect":
             self._at_once = True
         self.follower.frame(frame, self.now_ms())
@@ -185,6 +188,8 @@ class Device:
             raise LostError(str(error)) from None
         finally:
             self._waiting.pop(number, None)
+            if reply.done() and not reply.cancelled():
+                reply.exception()  # which nobody has asked for when sending failed first
 
     # -- pulls
     async def _pump(self) -> None:

@@ -159,6 +159,15 @@ class World:
         """The device never got these frames."""
         self.history = [r for r in self.history if r["kind"] != "frame" or not unwanted(r["frame"])]
 
+    def burn(self) -> None:
+        """The last change of the room has the revision after the one that it should have, and everybody says so."""
+        self.sql("UPDATE messages SET rev = 9 WHERE seq = 4")
+        self.sql("UPDATE conversations SET last_rev = 9 WHERE id = 'room'")
+        self.find("answer", call="delete")["rev"] = 9
+        repair = next(frame for frame in self.frames() if frame.get("next_after_rev") == 8)
+        repair |= {"next_after_rev": 9, "last_rev": 9}
+        repair["messages"][1]["rev"] = self.shown[3]["rev"] = self.history[-1]["conversations"][ROOM]["known"] = 9
+
     def check(self) -> Any:
         history = sorted(self.history, key=lambda record: record["t"])
         return checker.check(copy.deepcopy(history), self.path)

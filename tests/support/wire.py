@@ -18,15 +18,15 @@ Json = dict[str, Any]
 
 
 class Wire:
-    """A TCP connection to the push port."""
+    """A TCP connection to the push port, or another one."""
 
-    def __init__(self, stack: Stack, receive_buffer: int = 0) -> None:
+    def __init__(self, stack: Stack, receive_buffer: int = 0, *, port: int = 0) -> None:
         self.stack = stack
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(10)
-        self.socket.connect(("127.0.0.1", stack.push_port))
+        self.socket.connect(("127.0.0.1", port or stack.push_port))
         self.bytes = b""
 
     def __enter__(self) -> Wire:

@@ -213,6 +213,32 @@ a_stalled_redis_blocks_nobody(void **state)
 	kill(server.pid, SIGCONT);
 }
 
+/* From the moment at which it is stalled until 1,000 calls after that at which it was found out. */
+static void
+no_call_waits_for_a_stalled_redis(void **state)
+{
+	enum { N_CALLS = 1000 };
+	struct bus *bus;
+	int64_t longest_us = 0;
+
+	(void)state;
+	redis_server_start(&server);
+	assert_int_equal(bus_create(server.url, &bus, NULL), OK);
+	WAIT_FOR(bus_is_up(bus));
+	kill(server.pid, SIGSTOP);
+	for (int n_since = 0; n_since < N_CALLS; n_since = bus_is_up(bus) ? 0 : n_since + 1) {
+		int64_t began_us = clock_monotonic_us(), took_us;
+
+		bus_publish(bus, "c:nobody", "x", 1);
+		took_us = clock_monotonic_us() - began_us;
+		longest_us = took_us > longest_us ? took_us : longest_us;
+	}
+	print_message("the longest call to a stalled Redis: %lld us\n", (long long)longest_us);
+	assert_true(longest_us < 3 * BUS_TIMEOUT_MS * 1000);
+	kill(server.pid, SIGCONT);
+	bus_destroy(bus);
+}
+
 static void
 what_waits_is_bounded_in_bytes(void **state)
 {
@@ -273,6 +299,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_queued_at_the_end_is_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(redis_may_come_late_and_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_stalled_redis_blocks_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_call_waits_for_a_stalled_redis, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_waits_is_bounded_in_bytes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_redis_that_refuses_is_down, set_up, tear_down),
 		cmocka_unit_test(nothing_to_destroy),

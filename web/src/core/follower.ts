@@ -82,7 +82,7 @@ export class Follower {
 		} else if ((this.me.dueAt() ?? Infinity) <= this.now) {
 			requests.push(this.askSync());
 		}
-		if ((this.listing.dueAt ?? Infinity) <= this.now) {
+		if (this.me.known !== null && (this.listing.dueAt ?? Infinity) <= this.now) {
 			this.listing.asked();
 			requests.push({ kind: "list", mark: this.mark(undefined), cursor: this.listing.cursor });
 		}
@@ -100,7 +100,8 @@ export class Follower {
 	wakeAt(): number | null {
 		if (this.nextPage) return this.now;
 		const held = this.listing.coming ? [] : [...this.conversations.values()];
-		const dues = [this.listing.dueAt, ...[this.me, ...held].map((one) => one.dueAt())];
+		const list = this.me.known === null ? null : this.listing.dueAt;
+		const dues = [list, ...[this.me, ...held].map((one) => one.dueAt())];
 		const times = dues.filter((due) => due !== null);
 		if (held.some((one) => one.mayRead)) times.push(this.now);
 		return times.length ? Math.min(...times) : null;
