@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { type Change, ChangeQueue, type PendingChange, withChanges } from "./core/changes";
 import { systemClock } from "./core/clock";
-import { type Address, Outbox, type Outgoing } from "./core/outbox";
+import { type Address, Outbox, type Outgoing, type OutboxStore } from "./core/outbox";
 import type { Source } from "./core/ports";
 import { readQuoted } from "./core/quotes";
 import { ReadMarks } from "./core/read_marks";
@@ -44,6 +44,7 @@ export class Chat {
 	readonly outbox: Outbox;
 	readonly changes: ChangeQueue;
 	readonly replica: Replica;
+	private readonly store: OutboxStore;
 	private readonly source: Source;
 	private readonly marks: ReadMarks;
 	private readonly socket: Socket;
@@ -76,8 +77,8 @@ export class Chat {
 			rejected: (rejection) => this.outbox.rejected(rejection),
 			refused: (failure) => this.onRefused(failure),
 		});
-		const store = openOutbox(session.user.id);
-		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed(), store);
+		this.store = openOutbox(session.user.id);
+		this.outbox = new Outbox((entry) => this.deliver(entry), systemClock, () => this.changed(), this.store);
 		this.changes = new ChangeQueue((entry) => this.deliverChange(entry), systemClock, () => this.changed());
 		this.socket = new Socket({
 			token: () => session.accessToken(),
@@ -109,6 +110,17 @@ export class Chat {
 		this.changes.end();
 		this.marks.end();
 		this.socket.end();
+	}
+
+	/** Logs out, which forgets what is on its way, even if the page is closed before the answer. */
+	async logOut(): Promise<void> {
+		this.store.leaving(true);
+		try {
+			await this.session.logOut();
+		} catch (error) {
+			this.store.leaving(false);
+			throw error;
+		}
 	}
 
 	/** Tries at once whatever waits for the network. */

@@ -105,6 +105,7 @@ class Shelf implements OutboxStore {
 	put = (entry: Outgoing) => this.soon("put", () => void this.kept.set(entry.id, structuredClone(entry)));
 	remove = (id: string) => this.soon("remove", () => void this.kept.delete(id));
 	clear = () => this.soon("clear", () => this.kept.clear());
+	leaving = () => {};
 }
 
 /** A page: its outbox on this shelf, until it ends. */
@@ -152,7 +153,7 @@ test("a message is written down before it is sent, and a store that never answer
 	await world.run(A_MINUTE);
 	assert.deepEqual(sent, ["one"]);
 	const never = new Promise<never>(() => {});
-	const deaf = page(world, { take: () => never, put: () => never, remove: () => never, clear: () => never }, () => stored);
+	const deaf = page(world, { take: () => never, put: () => never, remove: () => never, clear: () => never, leaving: () => {} }, () => stored);
 	deaf.outbox.add({ lane: "a" }, "one");
 	await world.run(A_MINUTE + 1_900);
 	assert.deepEqual(deaf.sent, []);

@@ -28,10 +28,12 @@ export interface Outgoing extends Queued {
 export interface OutboxStore {
 	/** Those that are this page's to send: its own, and those whose page is gone. `more`: another page has gone since. */
 	take(more: () => void): Promise<Outgoing[]>;
-	put(entry: Outgoing): Promise<void>;
-	remove(id: string): Promise<void>;
+	put(entry: Outgoing): Promise<unknown>;
+	remove(id: string): Promise<unknown>;
 	/** Forgets all of this person. */
 	clear(): Promise<void>;
+	/** Notes at once that the person logs out here, or that it came to nothing; if the page ends on the way, a later take() clears. */
+	leaving(leaving: boolean): void;
 }
 
 export class Outbox extends Queue<Outgoing> {

@@ -20,8 +20,8 @@ export interface Queued {
 
 /** Where entries are written down; see OutboxStore. */
 interface Keeping<Entry> {
-	put(entry: Entry): Promise<void>;
-	remove(id: string): Promise<void>;
+	put(entry: Entry): Promise<unknown>;
+	remove(id: string): Promise<unknown>;
 }
 
 export class Queue<Entry extends Queued> {
@@ -75,7 +75,7 @@ export class Queue<Entry extends Queued> {
 	}
 
 	/** Nothing more is sent before `done`, or before it has had its time. */
-	protected hold(done: Promise<void>): Promise<void> {
+	protected hold(done: Promise<unknown>): Promise<void> {
 		const over = new Promise<void>((resolve) => {
 			const cancel = this.clock.after(HOLD_MAX_MS, resolve);
 			void done.then(() => (cancel(), resolve()));

@@ -27,6 +27,7 @@ export class Session {
 	private refreshing: Promise<void> | null = null;
 	private readonly keeper = new Keeper(() => this.refresh(), systemClock);
 	private over = false;
+	private leaving = false;
 	/** The session has ended; told once. */
 	onEnd: (why: End) => void = () => {};
 	/** A new access token: the open socket wants it too. */
@@ -65,11 +66,14 @@ export class Session {
 	}
 
 	async logOut(): Promise<void> {
+		this.leaving = true;
 		try {
 			await call("POST", "/auth/logout", {}, await this.accessToken());
 		} catch (error) {
-			if (!(error instanceof Failure)) throw error;
-			if (!this.over && !isRefusal(error)) throw error;
+			if (!(error instanceof Failure) || (!this.over && !isRefusal(error))) {
+				this.leaving = false;
+				throw error;
+			}
 		}
 		this.end("logged_out");
 	}
@@ -105,7 +109,8 @@ export class Session {
 		if (this.over) return;
 		this.over = true;
 		if (why !== "other_person") hint(false);
-		this.onEnd(why);
+		// The socket may tell that the session is revoked before the answer to the log-out is here.
+		this.onEnd(this.leaving && why !== "other_person" ? "logged_out" : why);
 	}
 
 	private async refreshOnce(): Promise<void> {

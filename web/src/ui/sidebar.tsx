@@ -108,7 +108,7 @@ function LogOut(props: { chat: Chat }) {
 	const leave = async () => {
 		busy.value = true;
 		try {
-			await props.chat.session.logOut();
+			await props.chat.logOut();
 		} catch (error) {
 			if (!(error instanceof Failure)) throw error;
 			alert(`You are still logged in: ${error.detail}`);
