@@ -17,11 +17,9 @@ not_found(struct fault *ret_fault)
 /* A conversation `c` with its last message `l`; the caller's member.rev, user_rev, read_seq and own newest seq are
  * arguments. Their newest message counts as read with all before it (no cursor moves when one writes), and seq is dense, so
  * what is unread is counted by subtraction; own messages further back than what is counted make no difference. */
-#define CONVERSATION_COLUMNS(member_rev, user_rev, read_seq, own_seq)                                                     \
-	"c.id, c.kind, c.title, c.rev, c.last_seq, c.last_rev, c.created_at, c.deleted_at, " member_rev ", " user_rev     \
-	", " read_seq ", " own_seq                                                                                        \
-	", (SELECT count(*) FROM members n WHERE n.conversation_id = c.id AND n.left_at IS NULL), " ROWS_MESSAGE_COLUMNS( \
-		"l")
+#define CONVERSATION_COLUMNS(member_rev, user_rev, read_seq, own_seq)                                                  \
+	"c.id, c.kind, c.title, c.rev, c.last_seq, c.last_rev, c.created_at, c.deleted_at, " member_rev ", " user_rev  \
+	", " read_seq ", " own_seq ", c.member_count, " ROWS_MESSAGE_COLUMNS("l")
 #define CALLERS_COLUMNS                                                                                                \
 	CONVERSATION_COLUMNS(                                                                                          \
 		"m.rev", "m.user_rev", "m.read_seq",                                                                   \
@@ -230,11 +228,12 @@ check_person(struct db *db, const char *user_id)
 }
 
 static enum status
-insert_direct(struct db *db, const char *conversation_id, const char *created_by, int64_t now_ms)
+insert_direct(struct db *db, const char *conversation_id, const char *created_by, int64_t member_count, int64_t now_ms)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "INSERT INTO conversations (id, kind, rev, last_rev, change_no, created_by, created_at)"
-			       " VALUES ($1, 'direct', 1, 1, $2, $3, $4)");
+		db_prepare(db, "INSERT INTO conversations"
+			       " (id, kind, rev, last_rev, change_no, created_by, created_at, member_count)"
+			       " VALUES ($1, 'direct', 1, 1, $2, $3, $4, $5)");
 	int64_t change_no;
 
 	TRY(db_change_no(db, &change_no));
@@ -242,6 +241,7 @@ insert_direct(struct db *db, const char *conversation_id, const char *created_by
 	db_bind_int64(stmt, 2, change_no);
 	db_bind_text(stmt, 3, created_by);
 	db_bind_int64(stmt, 4, now_ms);
+	db_bind_int64(stmt, 5, member_count);
 	return db_run(stmt);
 }
 
@@ -266,7 +266,7 @@ enum status
 conversations_ensure_direct(struct db *db, const char *conversation_id, const char *user_id, const char *other_user_id,
 			    int64_t now_ms, bool *ret_created)
 {
-	bool there;
+	bool there, is_self = strcmp(user_id, other_user_id) == 0;
 
 	*ret_created = false;
 	TRY(exists(db, conversation_id, &there));
@@ -274,9 +274,9 @@ conversations_ensure_direct(struct db *db, const char *conversation_id, const ch
 		return OK;
 	TRY(check_person(db, user_id));
 	TRY(check_person(db, other_user_id));
-	TRY(insert_direct(db, conversation_id, user_id, now_ms));
+	TRY(insert_direct(db, conversation_id, user_id, is_self ? 1 : 2, now_ms));
 	TRY(insert_first_member(db, conversation_id, user_id, now_ms));
-	if (strcmp(user_id, other_user_id) != 0)
+	if (!is_self)
 		TRY(insert_first_member(db, conversation_id, other_user_id, now_ms));
 	*ret_created = true;
 	return OK;

@@ -215,21 +215,20 @@ accounts_run(struct batch *batch, struct write_op *op)
 }
 
 enum status
-accounts_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id)
+accounts_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
-	*ret_user_id = NULL;
 	if (op->kind == WRITE_CREATE_SESSION || op->kind == WRITE_REVOKE_SESSION)
-		*ret_user_id = to_session(op)->session.user_id;
+		batch_users_add(batch, users, to_session(op)->session.user_id);
 	if (op->kind == WRITE_UPDATE_USER)
-		*ret_user_id = ((struct write_user *)op)->user_id;
+		batch_users_add(batch, users, ((struct write_user *)op)->user_id);
 	if (op->kind == WRITE_PASSWORD)
-		*ret_user_id = ((struct write_password *)op)->user_id;
+		batch_users_add(batch, users, ((struct write_password *)op)->user_id);
 	if (op->kind != WRITE_ROTATE_SESSION)
 		return OK;
 
 	struct login_session *row = arena_alloc(&batch->arena, sizeof *row);
 	enum status status = sessions_get_by_family(batch->db, &batch->arena, to_session(op)->session.family_hash, row);
 	if (status == OK)
-		*ret_user_id = row->user_id;
+		batch_users_add(batch, users, row->user_id);
 	return status == ERR_NOT_FOUND ? OK : status;
 }

@@ -49,6 +49,23 @@ batch_check_session(struct batch *batch, struct write_op *op, const char *sessio
 }
 
 void
+batch_users_add(struct batch *batch, struct batch_users *users, const char *user_id)
+{
+	if (!user_id)
+		return;
+	if (users->n == users->room) {
+		size_t room = users->room ? users->room * 2 : 16;
+		const char **ids = arena_alloc(&batch->arena, room * sizeof *ids);
+
+		if (users->n)
+			memcpy(ids, users->ids, users->n * sizeof *ids);
+		users->ids = ids;
+		users->room = room;
+	}
+	users->ids[users->n++] = user_id;
+}
+
+void
 batch_announce(struct batch *batch, const struct event *event)
 {
 	struct batch_record *record = arena_alloc(&batch->arena, sizeof *record);
@@ -83,12 +100,12 @@ lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
 {
 	size_t n_unique = 0;
 
+	if (n == 0)
+		return OK;
 	qsort(ids, n, sizeof *ids, compare_text);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || strcmp(ids[i], ids[n_unique - 1]) != 0)
 			ids[n_unique++] = ids[i];
-	if (n_unique == 0)
-		return OK;
 
 	enum status status = db_lock(batch->db, table, ids, n_unique);
 	batch->lock_failed = status == ERR_UNAVAILABLE;
@@ -97,21 +114,20 @@ lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
 
 /* What the writer does with an operation of a kind. */
 static const struct {
-	/* The people whose streams it may advance, as far as can be told before the lock: fills in at most BATCH_USERS_MAX,
-	 * the others stay NULL. NULL: nobody's. */
-	enum status (*find_users)(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+	/* Adds the people whose streams it may advance, as far as can be told before the lock. NULL: nobody's. */
+	enum status (*find_users)(struct batch *batch, struct write_op *op, struct batch_users *users);
 	enum status (*run)(struct batch *batch, struct write_op *op); /* NULL: runs are one step, see run_ops */
 } kinds[] = {
 	[WRITE_SEND_MESSAGE] = {send_message_find_users, NULL},
 	[WRITE_CHANGE_MESSAGE] = {NULL, change_message_run},
-	[WRITE_SIGN_UP] = {accounts_find_user, accounts_run},
-	[WRITE_CREATE_SESSION] = {accounts_find_user, accounts_run},
-	[WRITE_ROTATE_SESSION] = {accounts_find_user, accounts_run},
-	[WRITE_REVOKE_SESSION] = {accounts_find_user, accounts_run},
-	[WRITE_UPDATE_USER] = {accounts_find_user, accounts_run},
-	[WRITE_PASSWORD] = {accounts_find_user, accounts_run},
+	[WRITE_SIGN_UP] = {accounts_find_users, accounts_run},
+	[WRITE_CREATE_SESSION] = {accounts_find_users, accounts_run},
+	[WRITE_ROTATE_SESSION] = {accounts_find_users, accounts_run},
+	[WRITE_REVOKE_SESSION] = {accounts_find_users, accounts_run},
+	[WRITE_UPDATE_USER] = {accounts_find_users, accounts_run},
+	[WRITE_PASSWORD] = {accounts_find_users, accounts_run},
 	[WRITE_ENSURE_DIRECT] = {direct_find_users, direct_run},
-	[WRITE_MARK_READ] = {mark_read_find_user, mark_read_run},
+	[WRITE_MARK_READ] = {mark_read_find_users, mark_read_run},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
 
@@ -120,23 +136,19 @@ static enum status
 lock_rows(struct batch *batch)
 {
 	const char **conversations = arena_alloc(&batch->arena, batch->n_ops * sizeof *conversations);
-	const char **users = arena_alloc(&batch->arena, BATCH_USERS_MAX * batch->n_ops * sizeof *users);
-	size_t n_conversations = 0, n_users = 0;
+	struct batch_users users = {0};
+	size_t n_conversations = 0;
 
 	for (size_t i = 0; i < batch->n_ops; i++) {
 		struct write_op *op = batch->ops[i];
-		const char *found[BATCH_USERS_MAX] = {NULL};
 
 		if (op->conversation_id)
 			conversations[n_conversations++] = op->conversation_id;
 		if (kinds[op->kind].find_users)
-			TRY(kinds[op->kind].find_users(batch, op, found));
-		for (size_t j = 0; j < BATCH_USERS_MAX; j++)
-			if (found[j])
-				users[n_users++] = found[j];
+			TRY(kinds[op->kind].find_users(batch, op, &users));
 	}
 	TRY(lock(batch, DB_LOCK_CONVERSATIONS, conversations, n_conversations));
-	return lock(batch, DB_LOCK_USERS, users, n_users);
+	return lock(batch, DB_LOCK_USERS, users.ids, users.n);
 }
 
 /* Runs of sends are one set-based step; everything else is one by one. *ret_failed is the operation at fault, if it is

@@ -16,7 +16,11 @@
 #include "model/event.h"
 #include "writer/writer.h"
 
-enum { BATCH_USERS_MAX = 2 }; /* whose streams one operation may advance */
+/* The people whose streams a batch may advance: their rows are locked before anything is looked up. */
+struct batch_users {
+	const char **ids; /* in the batch's arena */
+	size_t n, room;
+};
 
 struct batch_record {
 	struct batch_record *next;
@@ -63,6 +67,9 @@ enum status batch_refuse_with(struct write_op *op, const struct fault *fault);
 MUST_USE enum status batch_check_session(struct batch *batch, struct write_op *op, const char *session_id,
 					 const char *user_id);
 
+/* Adds one more person to be locked; NULL: nobody. The id must live as long as the batch. */
+void batch_users_add(struct batch *batch, struct batch_users *users, const char *user_id);
+
 /* Whether a store's answer is a refusal (it has a code) rather than a failing database. */
 bool batch_is_refusal(enum status status, const struct fault *fault);
 
@@ -75,14 +82,14 @@ void batch_announce(struct batch *batch, const struct event *event);
 MUST_USE enum status send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops);
 
 /* A direct conversation that is made by its first message advances both people's streams. */
-MUST_USE enum status send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+MUST_USE enum status send_message_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
 /* Runs one WRITE_CHANGE_MESSAGE (change_message.c). */
 MUST_USE enum status change_message_run(struct batch *batch, struct write_op *op);
 
 /* Runs one WRITE_ENSURE_DIRECT operation (direct.c). */
 MUST_USE enum status direct_run(struct batch *batch, struct write_op *op);
-MUST_USE enum status direct_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids);
+MUST_USE enum status direct_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 /* *ret_active false: there is nobody, or nobody any more. */
 MUST_USE enum status direct_find_person(struct batch *batch, const char *user_id, bool *ret_active);
 /* Tells the conversation's and its members' streams that it is there. */
@@ -90,12 +97,11 @@ MUST_USE enum status direct_announce(struct batch *batch, const char *conversati
 
 /* Runs one WRITE_MARK_READ operation (mark_read.c). */
 MUST_USE enum status mark_read_run(struct batch *batch, struct write_op *op);
-MUST_USE enum status mark_read_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id);
+MUST_USE enum status mark_read_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 
-/* The person whose stream the operation may advance, as far as it can be told before the lock; NULL: nobody. */
-MUST_USE enum status accounts_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id);
+MUST_USE enum status accounts_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
 #endif

@@ -62,12 +62,11 @@ direct_run(struct batch *batch, struct write_op *op)
 }
 
 enum status
-direct_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids)
+direct_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
 	const struct write_direct *write = (const struct write_direct *)op;
 
-	(void)batch;
-	ret_user_ids[0] = write->user_id;
-	ret_user_ids[1] = write->other_id;
+	batch_users_add(batch, users, write->user_id);
+	batch_users_add(batch, users, write->other_id);
 	return OK;
 }

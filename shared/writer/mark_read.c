@@ -38,9 +38,8 @@ mark_read_run(struct batch *batch, struct write_op *op)
 }
 
 enum status
-mark_read_find_user(struct batch *batch, struct write_op *op, const char **ret_user_id)
+mark_read_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
-	(void)batch;
-	*ret_user_id = ((const struct write_mark_read *)op)->user_id;
+	batch_users_add(batch, users, ((const struct write_mark_read *)op)->user_id);
 	return OK;
 }

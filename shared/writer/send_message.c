@@ -302,14 +302,13 @@ send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 }
 
 enum status
-send_message_find_users(struct batch *batch, struct write_op *op, const char **ret_user_ids)
+send_message_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
 	const struct message_draft *draft = &to_send(op)->draft;
 
-	(void)batch;
 	if (!draft->recipient_id[0])
 		return OK;
-	ret_user_ids[0] = draft->sender_id;
-	ret_user_ids[1] = draft->recipient_id;
+	batch_users_add(batch, users, draft->sender_id);
+	batch_users_add(batch, users, draft->recipient_id);
 	return OK;
 }
