@@ -1,7 +1,8 @@
 /* The listening socket of our own: the library never shares a port, and accepts without bound.
  *
- * What comes faster than the admission allows is refused before the library hears of it. At most ACCEPTS_MAX sockets a turn, so that those that are open are served in between; when descriptors run out, accepting
- * rests for a moment instead of spinning. */
+ * What comes faster than the admission allows is refused before the library hears of it. At most ACCEPTS_MAX sockets a turn,
+ * so that those that are open are served in between; when descriptors run out, accepting rests for a moment instead of
+ * spinning. */
 #include "ws_private.h"
 
 #include <errno.h>
