@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -34,13 +33,13 @@ def test_clock_is_stepped(drills: Drills) -> None:
             scene.stack.processes[name].kill()
             scene.set_environment(name, fake | {"FAKETIME_TIMESTAMP_FILE": str(scene.stack.data / "clock")})
             await scene.restart(name)
-        await asyncio.sleep(2)
+        await scene.load.serve(2)
         refused = scene.load.answers[401]
         set_clock(scene.stack, "+1h")
         await scene.load.until(lambda: scene.load.answers[401] > refused, "tokens expire: the clock has moved", 10)
         for offset in ("-1h", "+0"):
-            await asyncio.sleep(4)
+            await scene.load.serve(4)
             set_clock(scene.stack, offset)
-        await asyncio.sleep(2)
+        await scene.load.serve(2)
 
     drills.run("clock stepped by an hour", act)

@@ -50,7 +50,7 @@ def test_full_disk(drills: Drills) -> None:
             ballast = disk / "ballast"
             fill(ballast)
             for _ in range(FULL_S * 5):  # what a checkpoint gives back is taken too
-                await asyncio.sleep(0.2)
+                await scene.lasts(0.2)
                 fill(ballast)
             answers.update(scene.load.answers)
             stored = len(scene.load.latencies)
@@ -89,7 +89,7 @@ def test_restore_of_an_older_copy(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         copied = scene.mark("the copy")
         copy = await asyncio.to_thread(copy_of, scene.stack)
-        await asyncio.sleep(3)
+        await scene.load.serve(3)
         command = [str(scene.stack.build / "stonechat"), "restore", str(copy)]
         done = await asyncio.to_thread(
             subprocess.run, command, env=scene.stack.env, capture_output=True, text=True, timeout=60
@@ -102,7 +102,7 @@ def test_restore_of_an_older_copy(drills: Drills) -> None:
             "the new epoch everywhere",
             20,
         )
-        await asyncio.sleep(1)
+        await scene.load.serve(1)
 
     drills.run("restore of an older copy", act)
 
@@ -115,7 +115,7 @@ def test_plain_copy_put_in_place(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         stack, copied = scene.stack, scene.mark("the copy")
         copy = await asyncio.to_thread(copy_of, stack)
-        await asyncio.sleep(3)
+        await scene.load.serve(3)
         await scene.load.pause()
         for name in ("push", "api"):
             stack.processes[name].kill()

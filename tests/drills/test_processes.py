@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from support.drill import Drills, Scene
-from support.history import History
 
 # What a process says that a fault point has ended.
 ENDED_BY_FAULT = 42
 
 
-def test_kill_api(drills: Drills) -> None:
+OUTAGE_S = 0.3
+
+
+@pytest.mark.parametrize("name", ["api", "push"])
+def test_kill(drills: Drills, name: str) -> None:
     async def act(scene: Scene) -> None:
         for _ in range(2):
-            scene.stack.api.kill()
-            await asyncio.sleep(0.3)
-            await scene.restart("api")
-            await asyncio.sleep(1)
+            scene.stack.processes[name].kill()
+            await scene.lasts(OUTAGE_S)
+            await scene.restart(name)
+            await scene.load.serve(1)
 
-    drills.run("kill -9 api", act)
-
-
-def test_kill_push(drills: Drills) -> None:
-    async def act(scene: Scene) -> None:
-        for _ in range(2):
-            scene.stack.push.kill()
-            await asyncio.sleep(0.3)
-            await scene.restart("push")
-            await asyncio.sleep(1)
-
-    drills.run("kill -9 push", act)
+    drills.run(f"kill -9 {name}", act)
 
 
 def test_kill_between_commit_and_publish(drills: Drills) -> None:
@@ -43,14 +33,11 @@ def test_kill_between_commit_and_publish(drills: Drills) -> None:
         process.kill()
         scene.set_environment(name, {"STONECHAT_FAULT_WRITER": "exit_after_commit"})
         process.start()
-        end = History.now() + 20
-        while process.running:
-            assert History.now() < end, f"{name} has not committed anything"
-            await asyncio.sleep(0.01)
+        await scene.load.until(lambda: not process.running, f"{name} has committed something", 20)
         assert process.child and process.child.returncode == ENDED_BY_FAULT, process.tail()
         scene.set_environment(name, {})
         await scene.restart(name)
-        await asyncio.sleep(0.5)
+        await scene.load.serve(0.5)
 
     async def act(scene: Scene) -> None:
         for name in ("api", "push", "api"):
@@ -63,7 +50,7 @@ def test_kill_between_commit_and_publish(drills: Drills) -> None:
 def test_stop_push(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         scene.stack.push.freeze()
-        await asyncio.sleep(5)
+        await scene.lasts(5)
         scene.stack.push.thaw()
 
     drills.run("SIGSTOP push 5 s", act)
@@ -76,8 +63,8 @@ def test_restart_of_everything(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         for name in ("lighttpd", "push", "api", "redis"):
             scene.stack.processes[name].kill()
-        await asyncio.sleep(0.5)
+        await scene.lasts(OUTAGE_S)
         await scene.restart("redis", "api", "push", "lighttpd")
-        await asyncio.sleep(1)
+        await scene.load.serve(1)
 
     drills.run("restart of everything", act)

@@ -47,7 +47,7 @@ def test_a_reader_that_stops_reading(drills: Drills) -> None:
         before, gaps = said(), len(device.gaps)
         assert device.socket and not device.closes
         device.hearing.clear()
-        await asyncio.sleep(DEAF_S)
+        await scene.lasts(DEAF_S)
         await scene.load.until(lambda: said() - before >= DEAF_TO, f"{DEAF_TO} messages")
         device.hearing.set()
         await scene.load.until(lambda: len(device.gaps) > gaps, "it is told that it missed something")
@@ -114,7 +114,7 @@ def test_sockets_that_come_back_at_once(drills: Drills) -> None:
                 took_s = await all_here()
                 scene.mark(f"{SOCKETS} sockets were there again after {took_s:.2f} s")
                 assert took_s >= SOCKETS / ACCEPTS_PER_SECOND - 2, "no faster than they are accepted"
-                await asyncio.sleep(1)
+                await scene.load.serve(1)
             refused = await asyncio.to_thread(push_metric, scene.stack, "stonechat_connections_refused_total")
             assert refused > 0, "nobody was refused"
             scene.mark(f"{refused:.0f} were refused")

@@ -70,7 +70,7 @@ def test_stop_redis(drills: Drills) -> None:
         scene.stack.redis.freeze()
         scene.measure(DEGRADED_S, await told_mode(scene, "degraded", began, DEGRADED_S * PATIENCE))
         await revoke_one(scene)
-        await asyncio.sleep(max(0.0, began + 5 - History.now()))
+        await scene.lasts(max(0.0, began + 5 - History.now()))
         thawed = scene.mark("it goes on")
         scene.stack.redis.thaw()
         await told_mode(scene, "normal", thawed, 20)
@@ -84,7 +84,7 @@ def test_kill_redis(drills: Drills) -> None:
         began = History.now()
         scene.stack.redis.kill()
         await told_mode(scene, "degraded", began, DEGRADED_S * PATIENCE)
-        await asyncio.sleep(2)
+        await scene.lasts(2)
         restarted = scene.mark("it is started")
         await scene.restart("redis")
         await told_mode(scene, "normal", restarted, 20)
@@ -99,7 +99,7 @@ def test_kill_subscriptions(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         for _ in range(3):
             assert int(redis_cli(scene, "CLIENT", "KILL", "TYPE", "pubsub")) >= 1
-            await asyncio.sleep(1)
+            await scene.load.serve(1)
 
     drills.run("CLIENT KILL TYPE pubsub", act)
 
@@ -109,6 +109,6 @@ def test_flush_redis(drills: Drills) -> None:
     async def act(scene: Scene) -> None:
         for _ in range(3):
             redis_cli(scene, "FLUSHALL")
-            await asyncio.sleep(1)
+            await scene.load.serve(1)
 
     drills.run("FLUSHALL", act)

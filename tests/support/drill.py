@@ -66,6 +66,10 @@ class Scene:
                 assert History.now() < end, f"not ready again:\n{self.stack.log_tails()}"
                 await asyncio.sleep(0.05)
 
+    async def lasts(self, seconds: float) -> None:
+        """How long a fault goes on: time is what it is made of."""
+        await asyncio.sleep(seconds)
+
     async def restart(self, *names: str) -> None:
         for name in names:
             self.stack.processes[name].start()

@@ -120,6 +120,11 @@ class Load:
         """Lets it flow for so long."""
         await asyncio.sleep(seconds)
 
+    async def serve(self, seconds: float) -> None:
+        """Waits until as many calls more have been acknowledged as begin in so long: people are being served."""
+        wanted = len(self.latencies) + int(self.rate * seconds)
+        await self.until(lambda: len(self.latencies) >= wanted, f"{wanted} calls are acknowledged")
+
     async def pause(self) -> None:
         """No new calls; waits until those that were made have been answered."""
         if self._flow:
