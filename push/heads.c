@@ -58,6 +58,7 @@ compare(struct hub *hub, const struct heads_job *job)
 			hub_forget_all(hub, "a head is below what was delivered");
 			return;
 		}
+		stream->member_count = job->heads[i].member_count;
 		hub_heard(hub, stream, head);
 	}
 }

@@ -351,6 +351,8 @@ finish_hello(struct hub *hub, struct hub_socket *socket, const struct hello_job 
 			attachment_release(hub, attachment, i > 0 ? hello->heads[i - 1].last_rev : hello->me);
 		}
 		stream = hub_stream(hub, channel);
+		if (stream && i > 0)
+			stream->member_count = hello->heads[i - 1].member_count;
 		if (stream)
 			hub_drain(hub, stream);
 	}

@@ -175,7 +175,13 @@ on_record(void *context, const char *channel, const char *bytes, size_t len)
 		return;
 	}
 	stream = hub_stream(hub, channel);
-	if (!stream || strcmp(epoch, hub->epoch) != 0 || (stream->last != REV_UNKNOWN && event.rev <= stream->last))
+	if (!stream || strcmp(epoch, hub->epoch) != 0)
+		return;
+	if (event.rev == EVENT_REV_NONE) {
+		passing_deliver(stream, &event);
+		return;
+	}
+	if (stream->last != REV_UNKNOWN && event.rev <= stream->last)
 		return;
 	if (stream->n_waiting >= HUB_WAITING_MAX && event.rev != stream->last + 1) {
 		hub_heard(hub, stream, event.rev);
@@ -408,91 +414,4 @@ hub_epoch_seen(struct hub *hub, const char *epoch)
 	if (known)
 		hub_forget_all(hub, "the database has another epoch");
 	return !known;
-}
-
-/* Sockets. */
-
-static struct hub_user *
-user_use(struct hub *hub, const char *user_id)
-{
-	struct hub_user *user;
-
-	HASH_FIND_STR(hub->users, user_id, user);
-	if (user)
-		return user;
-	user = calloc(1, sizeof *user);
-	if (!user)
-		abort();
-	memcpy(user->id, user_id, ID_SIZE);
-	HASH_ADD_STR(hub->users, id, user);
-	return user;
-}
-
-static void
-user_leave(struct hub *hub, struct hub_socket *socket)
-{
-	struct hub_user *user;
-
-	HASH_FIND_STR(hub->users, socket->user_id, user);
-	assert(user);
-	if (--user->n_sockets == 0) {
-		HASH_DEL(hub->users, user);
-		free(user);
-	}
-}
-
-static void
-copy_request(struct hub_request *copy, const struct hub_request *request)
-{
-	*copy = *request;
-	copy->epoch = request->epoch ? strdup(request->epoch) : NULL;
-	copy->known = NULL;
-	if (request->n_known) {
-		struct hub_known *known = calloc(request->n_known, sizeof *known);
-
-		if (!known)
-			abort();
-		memcpy(known, request->known, request->n_known * sizeof *known);
-		copy->known = known;
-	}
-}
-
-struct hub_socket *
-hub_join(struct hub *hub, struct session *session, const char *user_id, const struct hub_request *request,
-	 int64_t sockets_max)
-{
-	struct hub_user *user = user_use(hub, user_id);
-	struct hub_socket *socket;
-
-	if (user->n_sockets >= sockets_max)
-		return NULL;
-	socket = calloc(1, sizeof *socket);
-	if (!socket)
-		abort();
-	socket->number = ++hub->next_number;
-	socket->hub = hub;
-	socket->session = session;
-	memcpy(socket->user_id, user_id, ID_SIZE);
-	copy_request(&socket->request, request);
-	HASH_ADD(hh, hub->sockets, number, sizeof socket->number, socket);
-	user->n_sockets++;
-	hello_begin(hub, socket);
-	return socket;
-}
-
-void
-hub_leave(struct hub *hub, struct hub_socket *socket)
-{
-	struct attachment *attachment, *next;
-
-	if (!socket)
-		return;
-	DL_FOREACH_SAFE2(socket->attachments, attachment, next, socket_next)
-	{
-		attachment_destroy(hub, attachment);
-	}
-	hello_end(hub, socket);
-	user_leave(hub, socket);
-	HASH_DEL(hub->sockets, socket);
-	free(socket);
 }

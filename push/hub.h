@@ -51,6 +51,13 @@ struct hub_socket *hub_join(struct hub *hub, struct session *session, const char
 /* Forgets the socket: called once by session when it closes. NULL is fine. */
 void hub_leave(struct hub *hub, struct hub_socket *socket);
 
+/* Whether the socket gets what the conversation says, which is the proof that its person is a member. *ret_member_count: how
+ * many there are, at most a heads check old. "" is no conversation. */
+bool hub_is_member(const struct hub_socket *socket, const char *conversation_id, int64_t *ret_member_count);
+
+/* The epoch for records of one's own. */
+const char *hub_epoch(const struct hub *hub);
+
 /* Whether records arrive ("normal") or the database is asked instead ("degraded"). */
 const char *hub_mode(const struct hub *hub);
 

@@ -1,6 +1,6 @@
 /* What the parts of the hub share: hub.c (streams and delivery), hello.c (a socket's beginning), join.c
- * (a conversation's), attachment.c (one socket in one stream),
- * repair.c (reading what is missing), heads.c (asking where the streams stand). Nobody else includes this. */
+ * (a conversation's), attachment.c (one socket in one stream), hub_socket.c (sockets and people), passing.c (what has no
+ * place in a stream), repair.c (reading what is missing), heads.c (asking where the streams stand). Nobody else includes this. */
 #ifndef PUSH_HUB_STATE_H
 #define PUSH_HUB_STATE_H
 
@@ -43,6 +43,7 @@ struct stream {
 	size_t n_waiting;
 	struct attachment *attachments;
 	size_t n_attachments;
+	int64_t member_count;  /* of a conversation, as last read: at most a heads check old */
 	bool resubscribing;    /* counted in hub->n_resubscribing */
 	bool confirmed;        /* by the bus, on this connection */
 	uint64_t repair;       /* number of the read in flight; 0: none */
@@ -156,6 +157,9 @@ void attachment_release(struct hub *hub, struct attachment *attachment, int64_t 
 
 /* Whether `head`, with the deliveries held back since, comes up to what the hub has delivered to others. */
 bool attachment_reaches(const struct attachment *attachment, int64_t head);
+
+/* passing.c */
+void passing_deliver(struct stream *stream, const struct event *event);
 
 /* hello.c */
 void hello_begin(struct hub *hub, struct hub_socket *socket);

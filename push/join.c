@@ -36,6 +36,7 @@ finish_join(struct hub *hub, struct join *join, struct attachment *attachment)
 
 	attachment->join = 0;
 	hub_head_read(hub, stream, join->head);
+	stream->member_count = (int64_t)snapshot->conversation->member_count;
 	if (frame->len > HUB_REPAIR_BYTES_MAX) {
 		frame_unref(frame);
 		frame = frame_gap(conversation_id, GAP_KNOWN_NOTHING, join->head, 0, false);

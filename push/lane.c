@@ -2,7 +2,7 @@
  * the newest revision. */
 #include "lane.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -14,18 +14,18 @@ struct lane_item {
 	struct lane_item *prev, *next;
 	struct frame *frame; /* NULL: a gap marker */
 	int64_t rev;
-	char channel[EVENT_CHANNEL_SIZE]; /* the stream; "" in control; the key in ephemeral */
+	char key[]; /* in durable the stream's channel, in ephemeral the key; "" in control */
 };
 
 static struct lane_item *
-append(struct lane *lane, struct frame *frame, const char *channel, int64_t rev)
+append(struct lane *lane, struct frame *frame, const char *key, int64_t rev)
 {
-	struct lane_item *item = calloc(1, sizeof *item);
+	size_t key_size = strlen(key) + 1;
+	struct lane_item *item = calloc(1, sizeof *item + key_size);
 
 	if (item == NULL)
 		abort();
-	assert(strlen(channel) < sizeof item->channel);
-	memcpy(item->channel, channel, strnlen(channel, sizeof item->channel - 1));
+	memcpy(item->key, key, key_size);
 	item->rev = rev;
 	if (frame != NULL) {
 		item->frame = frame_ref(frame);
@@ -83,7 +83,7 @@ find_marker(struct lanes *lanes, const char *channel)
 	if (lanes->n_markers == 0)
 		return NULL;
 	DL_FOREACH (lanes->durable.items, item) {
-		if (item->frame == NULL && strcmp(item->channel, channel) == 0)
+		if (item->frame == NULL && strcmp(item->key, channel) == 0)
 			return item;
 	}
 	return NULL;
@@ -96,7 +96,7 @@ collapse(struct lanes *lanes, const char *channel, int64_t rev)
 	struct lane_item *item, *next;
 
 	DL_FOREACH_SAFE (lanes->durable.items, item, next) {
-		if (item->frame == NULL || strcmp(item->channel, channel) != 0)
+		if (item->frame == NULL || strcmp(item->key, channel) != 0)
 			continue;
 		if (item->rev > rev)
 			rev = item->rev;
@@ -127,7 +127,7 @@ make_room(struct lanes *lanes, size_t len)
 
 	while (lanes->durable.bytes + len > LANE_DURABLE_MAX &&
 	       (oldest = find_oldest_payload(&lanes->durable)) != NULL) {
-		memcpy(channel, oldest->channel, sizeof channel);
+		snprintf(channel, sizeof channel, "%s", oldest->key);
 		collapse(lanes, channel, oldest->rev);
 	}
 }
@@ -155,7 +155,7 @@ lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key)
 	struct lane_item *item;
 
 	DL_FOREACH (lane->items, item) {
-		if (strcmp(item->channel, key) == 0)
+		if (strcmp(item->key, key) == 0)
 			break;
 	}
 	if (item != NULL)
@@ -170,8 +170,8 @@ marker_to_json(const struct lane_item *marker)
 {
 	json_t *json = json_pack("{s:s}", "type", "gap");
 
-	if (strncmp(marker->channel, "c:", 2) == 0)
-		json_object_set_new(json, "conversation_id", json_string(marker->channel + 2));
+	if (strncmp(marker->key, "c:", 2) == 0)
+		json_object_set_new(json, "conversation_id", json_string(marker->key + 2));
 	json_object_set_new(json, "known_rev", json_null());
 	json_object_set_new(json, "last_rev", json_integer(marker->rev));
 	json_object_set_new(json, "pull_after_ms", json_integer(random() % LANE_SPREAD_MS));

@@ -45,7 +45,7 @@ void lanes_add_control(struct lanes *lanes, struct frame *frame);
 /* `channel` is the stream that the frame belongs to: c:<id> or u:<id>. */
 void lanes_add_durable(struct lanes *lanes, struct frame *frame, const char *channel, int64_t rev);
 
-/* In place of the frame that waits under the same key (shorter than a channel), as the newest of its lane. */
+/* In place of the frame that waits under the same key (any text), as the newest of its lane. */
 void lanes_add_ephemeral(struct lanes *lanes, struct frame *frame, const char *key);
 
 /* The next frame to be written, with a reference of the caller's, or NULL: control, durable, ephemeral. Small neighbours

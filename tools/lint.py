@@ -77,7 +77,7 @@ def project_files() -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if name == ".ci" or not skipped(Path(folder) / name))
         for name in sorted(names):
             path = Path(folder) / name
-            if path.suffix in TEXT_SUFFIXES and path.is_file():
+            if path.suffix in TEXT_SUFFIXES and path.is_file() and name != ".git":  # a worktree's pointer
                 yield path.relative_to(ROOT)
 
 

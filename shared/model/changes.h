@@ -52,7 +52,9 @@ struct person_changes {
 struct head {
 	char conversation_id[ID_SIZE];
 	int64_t last_seq, last_rev, member_rev;
-	int64_t activity_ms; /* when something was last said, else when it was made; only conversations_heads fills it */
+	/* Only conversations_heads fills these. */
+	int64_t activity_ms; /* when something was last said, else when it was made */
+	int64_t member_count;
 };
 
 json_t *message_page_to_json(const struct message_page *page);

@@ -11,6 +11,7 @@
 
 enum {
 	CONVERSATION_MEMBERS_SHOWN = 20, /* members in a list item; member_count has the rest */
+	CONVERSATION_CLOSE_MAX = 250,    /* members up to which they see each other type, receive and read */
 	CONVERSATION_UNREAD_SHOWN = 99,  /* unread_count counts up to one more than this */
 };
 

@@ -122,6 +122,38 @@ event_session_revoked(struct arena *arena, const char *user_id, int64_t me, cons
 			   session_id));
 }
 
+/* Without a rev, on the conversation's channel; subject is the member it is about. */
+static void
+set_passing(struct event *event, const char *conversation_id, const char *user_id)
+{
+	*event = (struct event){.rev = EVENT_REV_NONE};
+	set_channel(event, 'c', conversation_id);
+	memcpy(event->subject_id, user_id, ID_SIZE);
+}
+
+void
+event_typing_started(struct arena *arena, const char *conversation_id, const char *user_id, struct event *ret_event)
+{
+	set_passing(ret_event, conversation_id, user_id);
+	set_json(ret_event, arena, "typing.started",
+		 json_pack("{s:s, s:s, s:s}", "type", "typing.started", "conversation_id", conversation_id, "user_id",
+			   user_id));
+}
+
+void
+event_cursor_moved(struct arena *arena, enum event_cursor cursor, const char *user_id,
+		   const struct membership *membership, struct event *ret_event)
+{
+	bool read = cursor == EVENT_CURSOR_READ;
+	const char *kind = read ? "read.updated" : "delivered.updated";
+
+	set_passing(ret_event, membership->conversation_id, user_id);
+	set_json(ret_event, arena, kind,
+		 json_pack("{s:s, s:s, s:s, s:I}", "type", kind, "conversation_id", membership->conversation_id,
+			   "user_id", user_id, "seq",
+			   (json_int_t)(read ? membership->read_seq : membership->delivered_seq)));
+}
+
 char *
 event_encode(struct arena *arena, const char *epoch, const struct event *event, size_t *ret_len)
 {

@@ -2,7 +2,9 @@
  *
  * A record is `<epoch> <rev> <kind> <subject user or -> <conversation or -> <member rev>\n<JSON>`. On a conversation's
  * channel (c:<id>) rev counts the conversation's stream and subject is the member concerned; on a person's channel (u:<id>)
- * rev counts the person's stream, and conversation and member rev say which membership it is about (- and 0: none). */
+ * rev counts the person's stream, and conversation and member rev say which membership it is about (- and 0: none).
+ * Rev 0 has no place in a stream: what passes (typing, other people's cursors) is never missed, repaired or waited for, and
+ * on a conversation's channel it is not for the subject's own sockets. */
 #ifndef MODEL_EVENT_H
 #define MODEL_EVENT_H
 
@@ -22,6 +24,7 @@ enum {
 	EVENT_CHANNEL_SIZE = ID_SIZE + 2, /* c:<id> or u:<id> */
 	EVENT_HEADER_MAX = 256,           /* bytes of the first line */
 	EVENT_RECORD_MAX = 128 * 1024,
+	EVENT_REV_NONE = 0, /* no place in a stream */
 };
 
 struct event {
@@ -52,6 +55,14 @@ void event_read_updated(struct arena *arena, const char *user_id, int64_t me, co
 			struct event *ret_event);
 void event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,
 			   struct event *ret_event); /* subject_id = the session's id */
+
+/* What passes, without a rev. */
+void event_typing_started(struct arena *arena, const char *conversation_id, const char *user_id,
+			  struct event *ret_event);
+/* How far another member has read or been sent, for the conversation's others. */
+enum event_cursor { EVENT_CURSOR_READ, EVENT_CURSOR_DELIVERED };
+void event_cursor_moved(struct arena *arena, enum event_cursor cursor, const char *user_id,
+			const struct membership *membership, struct event *ret_event);
 
 /* The record's bytes (in the arena) for a bus of this epoch. */
 char *event_encode(struct arena *arena, const char *epoch, const struct event *event, size_t *ret_len);

@@ -42,6 +42,7 @@ MUST_USE enum status conversations_former_head(struct db *db, const char *conver
 struct stream_head {
 	char channel[ID_SIZE + 2];
 	int64_t last_rev;
+	int64_t member_count; /* of a conversation */
 };
 MUST_USE enum status conversations_changed(struct db *db, struct arena *arena, int64_t position,
 					   struct stream_head **ret_heads, size_t *ret_n);

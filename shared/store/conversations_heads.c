@@ -12,7 +12,7 @@ conversations_heads(struct db *db, struct arena *arena, const char *user_id, int
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db,
 			   "SELECT u.last_rev, c.id, c.last_seq, c.last_rev, m.rev,"
-			   " coalesce(l.timestamp, c.created_at) FROM users u"
+			   " coalesce(l.timestamp, c.created_at), c.member_count FROM users u"
 			   " LEFT JOIN members m ON m.user_id = u.id AND m.left_at IS NULL"
 			   " LEFT JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL"
 			   " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq WHERE u.id = $1");
@@ -34,7 +34,8 @@ conversations_heads(struct db *db, struct arena *arena, const char *user_id, int
 		heads[n].last_seq = db_column_int64(stmt, 2);
 		heads[n].last_rev = db_column_int64(stmt, 3);
 		heads[n].member_rev = db_column_int64(stmt, 4);
-		heads[n++].activity_ms = db_column_int64(stmt, 5);
+		heads[n].activity_ms = db_column_int64(stmt, 5);
+		heads[n++].member_count = db_column_int64(stmt, 6);
 	}
 	*ret_heads = heads;
 	*ret_n = n;
@@ -81,7 +82,7 @@ conversations_former_head(struct db *db, const char *conversation_id, const char
 	return OK;
 }
 
-/* Appends the rows (channel, last_rev) of a bound statement. */
+/* Appends the rows (channel, last_rev, member_count) of a bound statement. */
 static enum status
 read_stream_heads(struct db_stmt *stmt, struct arena *arena, struct stream_head **heads, size_t *n)
 {
@@ -93,7 +94,8 @@ read_stream_heads(struct db_stmt *stmt, struct arena *arena, struct stream_head 
 			return OK;
 		*heads = rows_grow(arena, *heads, *n, sizeof **heads);
 		db_column_copy(stmt, 0, (*heads)[*n].channel, sizeof(*heads)[*n].channel);
-		(*heads)[(*n)++].last_rev = db_column_int64(stmt, 1);
+		(*heads)[*n].last_rev = db_column_int64(stmt, 1);
+		(*heads)[(*n)++].member_count = db_column_int64(stmt, 2);
 	}
 }
 
@@ -102,8 +104,8 @@ conversations_changed(struct db *db, struct arena *arena, int64_t position, stru
 		      size_t *ret_n)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT 'c:' || id, last_rev FROM conversations WHERE change_no >= $1"
-			       " UNION ALL SELECT 'u:' || id, last_rev FROM users WHERE change_no >= $1");
+		db_prepare(db, "SELECT 'c:' || id, last_rev, member_count FROM conversations WHERE change_no >= $1"
+			       " UNION ALL SELECT 'u:' || id, last_rev, 0 FROM users WHERE change_no >= $1");
 
 	*ret_heads = NULL;
 	*ret_n = 0;
@@ -141,8 +143,8 @@ conversations_heads_of(struct db *db, struct arena *arena, const char *const *ch
 		char kind;
 		const char *sql;
 	} kinds[] = {
-		{'c', "SELECT 'c:' || id, last_rev FROM conversations WHERE id IN " ID_PARAMETERS},
-		{'u', "SELECT 'u:' || id, last_rev FROM users WHERE id IN " ID_PARAMETERS},
+		{'c', "SELECT 'c:' || id, last_rev, member_count FROM conversations WHERE id IN " ID_PARAMETERS},
+		{'u', "SELECT 'u:' || id, last_rev, 0 FROM users WHERE id IN " ID_PARAMETERS},
 	};
 	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
 

@@ -207,7 +207,9 @@ def records() -> Iterator[bytes]:
         if is_from_client(event) or not (room or person):
             continue
         about = f"{room if person and room else '-'} {1 if person and room else 0}"
-        header = f"e1 {event.get('rev', event.get('me', 0))} {event['type']} {event.get('session_id', '-')} {about}"
+        passes = not person and "rev" not in event
+        subject = event.get("user_id", "-") if passes else event.get("session_id", "-")
+        header = f"e1 {event.get('rev', event.get('me', 0))} {event['type']} {subject} {about}"
         yield f"{'u' if person else 'c'}:{ID if person else room}\n{header}\n".encode() + compact(event)
 
 

@@ -100,6 +100,26 @@ events_survive_the_bus(void **state)
 	arena_finish(&arena);
 }
 
+static void
+what_passes_has_no_rev(void **state)
+{
+	struct membership membership = {.conversation_id = TALK, .read_seq = 4, .delivered_seq = 6};
+	struct arena arena = {0};
+	struct event event;
+
+	(void)state;
+	event_typing_started(&arena, TALK, ADA, &event);
+	assert_string_equal(event.channel, "c:" TALK);
+	assert_round_trip(&arena, &event, "epoch.1 0 typing.started " ADA " - 0\n");
+	event_cursor_moved(&arena, EVENT_CURSOR_READ, BOB, &membership, &event);
+	assert_round_trip(&arena, &event, "epoch.1 0 read.updated " BOB " - 0\n");
+	assert_json_has(&event, "seq", 4);
+	event_cursor_moved(&arena, EVENT_CURSOR_DELIVERED, BOB, &membership, &event);
+	assert_round_trip(&arena, &event, "epoch.1 0 delivered.updated " BOB " - 0\n");
+	assert_json_has(&event, "seq", 6);
+	arena_finish(&arena);
+}
+
 /* The JSON of what is told of a change, to the byte: push forwards it unopened. */
 static void
 assert_json_is(const struct event *event, const char *expected)
@@ -248,6 +268,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_survive_the_bus),
+		cmocka_unit_test(what_passes_has_no_rev),
 		cmocka_unit_test(changes_of_a_message_are_told_as_they_are_now),
 		cmocka_unit_test(other_bytes_are_refused),
 		cmocka_unit_test(sizes_are_bounded),

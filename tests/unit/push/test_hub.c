@@ -62,6 +62,56 @@ a_loss_that_nothing_follows_is_found_by_the_heads_check(void **state)
 }
 
 static void
+receive_typing(struct fixture *test, const char *user_id)
+{
+	struct event event;
+	size_t len;
+
+	event_typing_started(&test->database.arena, test->conversation, user_id, &event);
+	const char *record = event_encode(&test->database.arena, test->epoch, &event, &len);
+	receive_record(test, record, len);
+}
+
+static void
+what_passes_neither_waits_nor_counts(void **state)
+{
+	struct fixture *test = *state;
+	size_t len_2, len_3;
+	const char *second = say(test, "the second", &len_2), *third = say(test, "the third", &len_3);
+
+	receive_record(test, third, len_3);
+	receive_typing(test, test->grace);
+	receive_typing(test, test->grace);
+	assert_int_equal(test->ada_session.n_frames, 3); /* before what waits for its turn, and each time */
+	assert_frame(&test->ada_session, 1, "typing.started", test->grace);
+	receive_record(test, second, len_2);
+	assert_int_equal(test->ada_session.n_frames, 5);
+	assert_frame(&test->ada_session, 4, "message.created", "the third");
+}
+
+static void
+what_passes_is_for_the_others(void **state)
+{
+	struct fixture *test = *state;
+
+	receive_typing(test, test->ada);
+	assert_int_equal(test->ada_session.n_frames, 1);
+}
+
+static void
+members_of_what_one_is_in(void **state)
+{
+	struct fixture *test = *state;
+	int64_t count = 0;
+
+	assert_true(hub_is_member(test->ada_session.socket, test->conversation, &count));
+	assert_int_equal(count, 2);
+	assert_false(hub_is_member(test->ada_session.socket, test->grace, &count));
+	assert_false(hub_is_member(test->ada_session.socket, "", &count));
+	assert_false(hub_is_member(NULL, test->conversation, &count));
+}
+
+static void
 delivery_goes_on_without_a_bus(void **state)
 {
 	struct fixture *test = *state;
@@ -266,6 +316,9 @@ main(void)
 		CASE(early_records_wait_for_the_one_before),
 		CASE(a_lost_record_is_read_from_the_database),
 		CASE(a_loss_that_nothing_follows_is_found_by_the_heads_check),
+		CASE(what_passes_neither_waits_nor_counts),
+		CASE(what_passes_is_for_the_others),
+		CASE(members_of_what_one_is_in),
 		CASE(delivery_goes_on_without_a_bus),
 		CASE(many_missing_rows_become_a_marker),
 		CASE(a_record_of_another_epoch_is_dropped),

@@ -226,6 +226,20 @@ of_ephemeral_frames_the_newest_of_a_key_leaves_last(void **state)
 }
 
 static void
+ephemeral_keys_tell_kind_conversation_and_person_apart(void **state)
+{
+	struct lanes lanes = {0};
+
+	(void)state;
+	add_ephemeral(&lanes, "delivered.updated " STREAM_A " 01890000-0000-7000-8000-000000000001", "a 1");
+	add_ephemeral(&lanes, "delivered.updated " STREAM_A " 01890000-0000-7000-8000-000000000002", "a 2");
+	add_ephemeral(&lanes, "delivered.updated " STREAM_A " 01890000-0000-7000-8000-000000000001", "a 1 newer");
+	expect_text(&lanes, "a 2\na 1 newer");
+	assert_true(lanes_are_empty(&lanes));
+	lanes_finish(&lanes);
+}
+
+static void
 ephemeral_keys_are_bounded_and_the_oldest_goes(void **state)
 {
 	struct lanes lanes = {0};
@@ -258,6 +272,7 @@ main(void)
 		cmocka_unit_test(a_marker_tells_the_newest_revision_and_no_conversation_for_a_person),
 		cmocka_unit_test(memory_is_bounded_whatever_comes),
 		cmocka_unit_test(of_ephemeral_frames_the_newest_of_a_key_leaves_last),
+		cmocka_unit_test(ephemeral_keys_tell_kind_conversation_and_person_apart),
 		cmocka_unit_test(ephemeral_keys_are_bounded_and_the_oldest_goes),
 	};
 

@@ -249,6 +249,7 @@ heads_of_all_memberships(void **state)
 	assert_int_equal(heads[0].last_rev, 3);
 	assert_int_equal(heads[0].member_rev, 1);
 	assert_int_equal(heads[0].activity_ms, CHAT_NOW_MS + 5);
+	assert_int_equal(heads[0].member_count, 2);
 	check_status(conversations_heads(test->db, &test->arena, "nobody", &me, &heads, &n), ERR_NOT_FOUND);
 }
 
@@ -284,6 +285,7 @@ what_changed_since_a_position(void **state)
 	assert_int_equal(n, 1);
 	assert_string_equal(heads[0].channel, arena_printf(&test->arena, "c:%s", id));
 	assert_int_equal(heads[0].last_rev, 5);
+	assert_int_equal(heads[0].member_count, 2);
 }
 
 static void
@@ -310,6 +312,7 @@ heads_by_channel(void **state)
 	assert_int_equal(n_found, 2 * N);
 	for (size_t i = 0; i < n_found; i++) {
 		assert_int_equal(heads[i].last_rev, 1);
+		assert_int_equal(heads[i].member_count, heads[i].channel[0] == 'c' ? 2 : 0);
 		n_users += heads[i].channel[0] == 'u';
 	}
 	assert_int_equal(n_users, N);
