@@ -13,8 +13,8 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "bus.h"
 #include "log.h"
+#include "redis.h"
 
 struct subscriber {
 	struct arena arena; /* the address */
@@ -200,7 +200,7 @@ subscriber_create(struct loop *loop, const char *redis_url, const struct subscri
 
 	if (!subscriber)
 		abort();
-	status = bus_parse_url(redis_url, &subscriber->arena, &subscriber->path, &subscriber->host, &subscriber->port,
+	status = redis_parse_url(redis_url, &subscriber->arena, &subscriber->path, &subscriber->host, &subscriber->port,
 			       ret_fault);
 	if (status != OK) {
 		arena_finish(&subscriber->arena);

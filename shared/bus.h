@@ -8,7 +8,7 @@
 
 #include "base/status.h"
 
-enum { BUS_QUEUE_MAX = 65536, BUS_TIMEOUT_MS = 50, BUS_PROBE_MS = 1000 };
+enum { BUS_QUEUE_MAX = 65536 };
 
 struct bus;
 
@@ -24,10 +24,5 @@ bool bus_publish(struct bus *bus, const char *channel, const void *bytes, size_t
 
 /* Whether Redis answered last time (the breaker is closed). */
 bool bus_is_up(const struct bus *bus);
-
-/* Splits a redis.url: *ret_path for a unix socket (else NULL), or host and port. Pointers go into the arena. */
-struct arena;
-MUST_USE enum status bus_parse_url(const char *redis_url, struct arena *arena, const char **ret_path,
-				   const char **ret_host, int *ret_port, struct fault *ret_fault);
 
 #endif

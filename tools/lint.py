@@ -33,7 +33,7 @@ CONFINED = {
     "sqlite3.h": ["shared/db/driver_sqlite*.[ch]"],
     "libpq-fe.h": ["shared/db/driver_postgres*.[ch]"],
     "librdkafka/*": ["shared/pipeline/submit_kafka.c", "worker/consumer.c"],
-    "hiredis/*": ["shared/bus.c", "shared/bus_*.[ch]", "shared/cache.c", "shared/rate_limit.c", "push/subscriber.c"],
+    "hiredis/*": ["shared/redis.c", "push/subscriber.c"],
     "uuid/*": ["shared/base/id.c"],
     "sodium.h": ["shared/base/id.c", "shared/base/random.c", "shared/password.c", "shared/token.c"],
     "uv.h": ["push/*.[ch]"],
@@ -54,7 +54,7 @@ LAYERS = {
     "writer": SUPPORT | {"model", "db", "store", "bus"},
     "pipeline": SUPPORT | {"model", "db", "store", "bus", "writer"},
 }
-BUS_FILES = ("bus", "cache", "rate_limit")
+BUS_FILES = ("redis", "bus", "cache", "rate_limit")
 
 SQL = re.compile(
     r'"\s*(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\b|DELETE\s+FROM\b|UPDATE\s+\w+\s+SET\b|WITH\s+\w+(\s*\(.*\))?\s+AS\b'

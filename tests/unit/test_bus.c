@@ -1,9 +1,9 @@
 /* bus: publishing to a real Redis, and what happens when it is late, stalled, killed or too slow. */
 #include "support/redis_server.h"
 
-#include "base/arena.h"
 #include "bus.h"
 #include "metrics.h"
+#include "redis.h"
 
 enum { N_RECORDS = 3000, RECORD_SIZE = 64 };
 
@@ -23,57 +23,6 @@ tear_down(void **state)
 	(void)state;
 	redis_server_finish(&server);
 	return 0;
-}
-
-static void
-addresses_are_read(void **state)
-{
-	static const struct {
-		const char *url, *path, *host;
-		int port; /* -1: refused */
-	} cases[] = {
-		{"unix:/run/redis.sock", "/run/redis.sock", NULL, 0},
-		{"unix:redis.sock", "redis.sock", NULL, 0},
-		{"redis://localhost:6380", NULL, "localhost", 6380},
-		{"redis://127.0.0.1", NULL, "127.0.0.1", 6379},
-		{"unix:", NULL, NULL, -1},
-		{"unix:/a/path/that/is/far/too/long/for/the/address/of/a/unix/socket/which/holds/one/hundred/and/seven/"
-		 "bytes/at/most",
-		 NULL, NULL, -1},
-		{"", NULL, NULL, -1},
-		{"localhost:6379", NULL, NULL, -1},
-		{"rediss://localhost:6379", NULL, NULL, -1},
-		{"redis://", NULL, NULL, -1},
-		{"redis://:6379", NULL, NULL, -1},
-		{"redis://localhost:0", NULL, NULL, -1},
-		{"redis://localhost:65536", NULL, NULL, -1},
-		{"redis://localhost:", NULL, NULL, -1},
-		{"redis://localhost:6379/1", NULL, NULL, -1},
-		{"redis://user@localhost", NULL, NULL, -1},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct arena arena = {0};
-		struct fault fault = {0};
-		const char *path = NULL, *host = NULL;
-		int port = -1;
-		enum status status = bus_parse_url(cases[i].url, &arena, &path, &host, &port, &fault);
-
-		assert_int_equal(status, cases[i].port < 0 ? ERR_INVALID : OK);
-		assert_int_equal(port, cases[i].port);
-		if (status != OK)
-			assert_string_equal(fault.field, "redis.url");
-		if (cases[i].path)
-			assert_string_equal(path, cases[i].path);
-		else
-			assert_null(path);
-		if (cases[i].host)
-			assert_string_equal(host, cases[i].host);
-		else
-			assert_null(host);
-		arena_finish(&arena);
-	}
 }
 
 static size_t
@@ -203,7 +152,7 @@ a_stalled_redis_blocks_nobody(void **state)
 	started_ms = clock_monotonic_ms();
 	kill(server.pid, SIGCONT);
 	WAIT_FOR(bus_is_up(bus));
-	assert_true(clock_monotonic_ms() - started_ms < 3 * BUS_PROBE_MS);
+	assert_true(clock_monotonic_ms() - started_ms < 3 * REDIS_PROBE_MS);
 
 	kill(server.pid, SIGSTOP);
 	bus_publish(bus, "c:nobody", "x", 1);
@@ -234,7 +183,7 @@ no_call_waits_for_a_stalled_redis(void **state)
 		longest_us = took_us > longest_us ? took_us : longest_us;
 	}
 	print_message("the longest call to a stalled Redis: %lld us\n", (long long)longest_us);
-	assert_true(longest_us < 3 * BUS_TIMEOUT_MS * 1000);
+	assert_true(longest_us < 3 * REDIS_TIMEOUT_MS * 1000);
 	kill(server.pid, SIGCONT);
 	bus_destroy(bus);
 }
@@ -248,7 +197,7 @@ what_waits_is_bounded_in_bytes(void **state)
 
 	(void)state;
 	redis_server_start(&server);
-	kill(server.pid, SIGSTOP); /* it accepts and doesn't answer: until BUS_TIMEOUT_MS is over, records wait */
+	kill(server.pid, SIGSTOP); /* it accepts and doesn't answer: until REDIS_TIMEOUT_MS is over, records wait */
 	assert_int_equal(bus_create(server.url, &bus, NULL), OK);
 	assert_false(bus_publish(bus, "c:nobody", big, BOUND)); /* with its channel just too much */
 	bus_destroy(bus);
@@ -294,7 +243,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses_are_read),
 		cmocka_unit_test_setup_teardown(records_arrive_whole_and_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_queued_at_the_end_is_sent, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(redis_may_come_late_and_go, set_up, tear_down),
