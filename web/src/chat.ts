@@ -14,6 +14,7 @@ import { type LinkState, Socket } from "./net/socket";
 import { openOutbox } from "./net/outbox_store";
 import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
 import type { End, Session } from "./net/session";
+import type { Panel } from "./panels/kinds";
 
 /** What is open on the right: a conversation, or a person with whom there may be none yet. */
 export interface Selection {
@@ -40,6 +41,8 @@ export class Chat {
 	readonly refusal = signal("");
 	readonly selection = signal<Selection | null>(null);
 	readonly intent = signal<Intent | null>(null);
+	/** What is open over the page. */
+	readonly panel = signal<Panel | null>(null);
 	readonly drafts = new Map<string, string>();
 	readonly outbox: Outbox;
 	readonly changes: ChangeQueue;

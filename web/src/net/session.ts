@@ -2,6 +2,7 @@
 //
 // Tabs share the cookie, so they take turns to refresh (a Web Lock); one that finds somebody else logged in says so.
 
+import { type Signal, signal } from "@preact/signals";
 import { systemClock } from "../core/clock";
 import { Keeper } from "../core/keeper";
 import { Failure, type User } from "../core/types";
@@ -26,6 +27,7 @@ export class Session {
 	private goodUntil = 0;
 	private refreshing: Promise<void> | null = null;
 	private readonly keeper = new Keeper(() => this.refresh(), systemClock);
+	private readonly me: Signal<User>;
 	private over = false;
 	private leaving = false;
 	/** The session has ended; told once. */
@@ -33,12 +35,20 @@ export class Session {
 	/** A new access token: the open socket wants it too. */
 	onToken: (token: string) => void = () => {};
 
-	private constructor(
-		readonly user: User,
-		grant: Grant,
-	) {
+	private constructor(user: User, grant: Grant) {
+		this.me = signal(user);
 		this.take(grant);
 		hint(true);
+	}
+
+	/** Who it is. Whatever draws this is drawn again when it changes. */
+	get user(): User {
+		return this.me.value;
+	}
+
+	/** One's own profile has changed, here or elsewhere. */
+	became(user: User): void {
+		if (user.id === this.user.id) this.me.value = user;
 	}
 
 	static async logIn(username: string, password: string): Promise<Session> {

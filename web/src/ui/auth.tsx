@@ -5,40 +5,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { enter } from "../app";
 import { Failure } from "../core/types";
 import { Session } from "../net/session";
+import { Field, Refusal, Submit, wrongOf } from "./form";
 import { Logo } from "./icons";
-
-interface FieldProps {
-	id: string;
-	label: string;
-	hint?: string;
-	/** "": wrong, and said above the form already. */
-	error: string | undefined;
-	type?: "text" | "password";
-	autocomplete: string;
-	testid: string;
-}
-
-function Field(props: FieldProps) {
-	const wrong = props.error !== undefined;
-	const note = props.error || props.hint;
-	return (
-		<div class={wrong ? "field field-wrong" : "field"}>
-			<label for={props.id}>{props.label}</label>
-			<input
-				id={props.id}
-				name={props.id}
-				type={(props.type ?? "text") as "text"}
-				autocomplete={props.autocomplete}
-				autocapitalize="none"
-				spellcheck={false}
-				aria-invalid={wrong || undefined}
-				aria-describedby={note ? `${props.id}-note` : undefined}
-				data-testid={props.testid}
-			/>
-			{note && <p id={`${props.id}-note`}>{note}</p>}
-		</div>
-	);
-}
 
 export function AuthPage(props: { notice: string }) {
 	const joining = useSignal(false);
@@ -46,10 +14,7 @@ export function AuthPage(props: { notice: string }) {
 	const failure = useSignal<Failure | null>(null);
 	const form = useRef<HTMLFormElement>(null);
 	const signUp = joining.value;
-	const wrong = (field: string) => {
-		const detail = failure.value?.fields.find((one) => one.field === field)?.detail;
-		return detail === failure.value?.detail && detail ? "" : detail;
-	};
+	const wrong = (field: string) => wrongOf(failure.value, field);
 
 	useEffect(() => {
 		form.current?.querySelector("input")?.focus();
@@ -88,9 +53,7 @@ export function AuthPage(props: { notice: string }) {
 						{props.notice}
 					</p>
 				)}
-				<p class="auth-error" role="alert" data-testid="auth-error" hidden={!failure.value}>
-					{failure.value?.detail}
-				</p>
+				<Refusal failure={failure.value} testid="auth-error" />
 				<Field
 					id="username"
 					label="Username"
@@ -117,9 +80,9 @@ export function AuthPage(props: { notice: string }) {
 					error={wrong("password")}
 					{...(signUp ? { hint: "At least 8 characters" } : {})}
 				/>
-				<button class="primary" type="submit" data-testid="auth-submit" aria-busy={busy.value}>
-					{busy.value ? "One moment…" : signUp ? "Sign up" : "Log in"}
-				</button>
+				<Submit busy={busy.value} testid="auth-submit">
+					{signUp ? "Sign up" : "Log in"}
+				</Submit>
 				<p class="auth-other">
 					{signUp ? "Already here?" : "New here?"}{" "}
 					<button

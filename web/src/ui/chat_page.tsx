@@ -8,6 +8,7 @@ import type { Chat, Selection } from "../chat";
 import { Banner } from "./banner";
 import { ConversationPane } from "./conversation_pane";
 import { Logo } from "./icons";
+import { PanelHost } from "./panel_host";
 import { Sidebar } from "./sidebar";
 
 export function ChatPage(props: { chat: Chat }) {
@@ -44,6 +45,7 @@ export function ChatPage(props: { chat: Chat }) {
 				<Sidebar chat={chat} onOpen={open} />
 				{selection ? <ConversationPane chat={chat} selection={selection} onClose={close} /> : <NothingOpen />}
 			</div>
+			<PanelHost chat={chat} />
 		</div>
 	);
 }

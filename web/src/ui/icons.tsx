@@ -72,6 +72,14 @@ export const TrashIcon = () => (
 	</Icon>
 );
 
+export const GearIcon = () => (
+	<Icon>
+		<circle cx="12" cy="12" r="3" />
+		<path d="M12 3.5v2.2M12 18.3v2.2M3.5 12h2.2M18.3 12h2.2M6 6l1.5 1.5M16.5 16.5 18 18M18 6l-1.5 1.5M7.5 16.5 6 18" />
+		<circle cx="12" cy="12" r="6.3" />
+	</Icon>
+);
+
 /** The bird the server is named after: black head, white collar, rust breast, on its stone. */
 export const Logo = () => (
 	<svg class="logo" viewBox="0 0 64 64" aria-hidden="true" focusable="false">

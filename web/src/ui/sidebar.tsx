@@ -7,7 +7,7 @@ import type { ConversationStream } from "../core/stream";
 import { Failure, type User } from "../core/types";
 import { findUsers } from "../net/source";
 import { Avatar } from "./avatar";
-import { LeaveIcon, SearchIcon } from "./icons";
+import { GearIcon, LeaveIcon, SearchIcon } from "./icons";
 import { fullTimeOf, shortTimeOf } from "./time";
 
 const TYPING_MS = 200; // a pause this long, and the search is asked for
@@ -67,6 +67,16 @@ export function Sidebar(props: { chat: Chat; onOpen(selection: Selection): void 
 					<strong data-testid="me-name">{nameOf(chat.session.user)}</strong>
 					<span>@{chat.session.user.username}</span>
 				</div>
+				<button
+					class="icon-button"
+					type="button"
+					title="Settings"
+					aria-label="Settings"
+					data-testid="open-settings"
+					onClick={() => (chat.panel.value = { kind: "settings" })}
+				>
+					<GearIcon />
+				</button>
 				<LogOut chat={chat} />
 			</header>
 			<div class="search" role="search">

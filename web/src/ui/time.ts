@@ -42,3 +42,15 @@ export function shortTimeOf(timestamp: string): string {
 	if (days <= 0) return clock.format(when);
 	return days < 7 ? weekday.format(when) : date.format(when);
 }
+
+/** How long ago, in words: "just now", "5 min ago", "yesterday at 9:41". */
+export function agoOf(timestamp: string): string {
+	const when = new Date(timestamp);
+	const minutes = Math.floor((Date.now() - when.getTime()) / 60_000);
+	if (minutes < 1) return "just now";
+	if (minutes < 60) return `${minutes} min ago`;
+	const days = daysAgo(when);
+	if (days <= 0) return `today at ${clock.format(when)}`;
+	if (days === 1) return `yesterday at ${clock.format(when)}`;
+	return date.format(when);
+}

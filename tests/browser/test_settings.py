@@ -1,0 +1,69 @@
+"""What a person decides about themselves: their name, their password, where they are logged in."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from support.client import PASSWORD, new_name
+from support.stack import Stack
+from support.visitor import MakeVisitor, Visitor
+
+
+def at_two_devices(visitor: MakeVisitor) -> tuple[Visitor, Visitor, str]:
+    laptop, phone = visitor(), visitor()
+    name = new_name("ann")
+    laptop.sign_up(name)
+    phone.to_log_in()
+    phone.fill_in(name, PASSWORD)
+    expect(phone.at("me-name")).to_contain_text(name)
+    return laptop, phone, name
+
+
+def test_another_device_is_logged_out(stack: Stack, visitor: MakeVisitor) -> None:
+    laptop, phone, _ = at_two_devices(visitor)
+    laptop.at("open-settings").click()
+    laptop.at("tab-devices").click()
+    expect(laptop.at("device")).to_have_count(2)
+    other = laptop.page.locator('[data-testid="device"][data-current="false"]')
+    expect(laptop.page.locator('[data-testid="device"][data-current="true"]')).to_contain_text("This device")
+    expect(other).to_contain_text("Chrome on Linux")
+    # It asks first; Escape takes the question back and nothing else.
+    other.get_by_test_id("device-end").click()
+    laptop.page.keyboard.press("Escape")
+    expect(laptop.at("device-end-confirm")).to_have_count(0)
+    expect(laptop.at("settings")).to_be_visible()
+    other.get_by_test_id("device-end").click()
+    laptop.at("device-end-confirm").click()
+    expect(laptop.at("device")).to_have_count(1)
+    expect(phone.at("auth-username")).to_be_visible()
+    expect(phone.page.get_by_text("Your session has ended")).to_be_visible()
+    laptop.page.keyboard.press("Escape")
+    expect(laptop.at("settings")).to_have_count(0)
+    expect(laptop.at("open-settings")).to_be_focused()
+    laptop.page.reload()
+    expect(laptop.at("me-name")).to_be_visible()
+
+
+def test_name_and_password(stack: Stack, visitor: MakeVisitor) -> None:
+    laptop, phone, name = at_two_devices(visitor)
+    laptop.at("open-settings").click()
+    laptop.at("settings-name").fill("Ann Lee")
+    laptop.at("settings-name-save").click()
+    expect(laptop.at("account-done")).to_have_text("Your name is changed.")
+    expect(laptop.at("me-name")).to_have_text("Ann Lee")
+    laptop.at("settings-name").fill("\u202eevil")
+    laptop.at("settings-name-save").click()
+    expect(laptop.at("refusal").first).to_be_visible()
+    expect(laptop.at("me-name")).to_have_text("Ann Lee")
+
+    laptop.at("password-current").fill("wrong horse battery")
+    laptop.at("password-new").fill("staple correct horse")
+    laptop.at("password-save").click()
+    expect(laptop.at("refusal").last).to_be_visible()
+    expect(phone.at("me-name")).to_be_visible()
+    laptop.at("password-current").fill(PASSWORD)
+    laptop.at("password-save").click()
+    expect(laptop.at("account-done")).to_have_text("Your password is changed.")
+    expect(phone.at("auth-username")).to_be_visible()
+    phone.fill_in(name, "staple correct horse")
+    expect(phone.at("me-name")).to_have_text("Ann Lee")

@@ -1,0 +1,37 @@
+// What concerns oneself, by REST: profile, password, where one is logged in.
+
+import type { Page, User } from "../core/types";
+import type { Session } from "./session";
+
+const PAGE = 200;
+
+export interface Login {
+	id: string;
+	user_agent: string;
+	address: string;
+	created_at: string;
+	last_used_at: string;
+	current: boolean;
+}
+
+export async function changeDisplayName(session: Session, displayName: string): Promise<void> {
+	session.became(await session.call<User>("PATCH", "/users/me", { display_name: displayName }));
+}
+
+export function changePassword(session: Session, current: string, next: string): Promise<void> {
+	return session.call("PUT", "/users/me/password", { current_password: current, new_password: next });
+}
+
+/** The newest of them: nobody reads on beyond a page. */
+export async function listLogins(session: Session): Promise<Login[]> {
+	return (await session.call<Page<Login>>("GET", `/auth/sessions?limit=${PAGE}`)).items;
+}
+
+export function endLogin(session: Session, id: string): Promise<void> {
+	return session.call("DELETE", `/auth/sessions/${id}`);
+}
+
+/** Ends all but this one. */
+export function endOtherLogins(session: Session): Promise<void> {
+	return session.call("DELETE", "/auth/sessions");
+}

@@ -1,0 +1,3 @@
+// The panels there are, and what each is about.
+
+export type Panel = { kind: "settings"; tab?: string };
