@@ -23,6 +23,7 @@ enum status op_healthz(struct req *req);
 enum status op_list_changes(struct req *req);
 enum status op_list_conversations(struct req *req);
 enum status op_list_messages(struct req *req);
+enum status op_list_readers(struct req *req);
 enum status op_list_sessions(struct req *req);
 enum status op_log_in(struct req *req);
 enum status op_log_out(struct req *req);

@@ -9,6 +9,7 @@ static const char *const query_list_sessions[] = {"cursor", "limit", NULL};
 static const char *const query_list_conversations[] = {"cursor", "limit", NULL};
 static const char *const query_list_changes[] = {"after_rev", "limit", NULL};
 static const char *const query_list_messages[] = {"before_seq", "after_seq", "around_seq", "limit", NULL};
+static const char *const query_list_readers[] = {"cursor", "limit", NULL};
 static const char *const query_find_users[] = {"query", "cursor", "limit", NULL};
 
 const struct route routes[] = {
@@ -46,6 +47,8 @@ const struct route routes[] = {
 	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"DELETE", "/api/v1/conversations/{conversation_id}/messages/{message_id}/reactions/{emoji}", "remove_reaction", op_remove_reaction, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"GET", "/api/v1/conversations/{conversation_id}/messages/{message_id}/readers", "list_readers", op_list_readers, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_readers},
 	{"PUT", "/api/v1/conversations/{conversation_id}/read", "mark_read", op_mark_read, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"POST", "/api/v1/messages", "send_direct_message", op_send_direct_message, ROUTE_AUTH_TOKEN,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "json.h"
 #include "metrics.h"
+#include "receipts.h"
 #include "reply.h"
 #include "session_private.h"
 
@@ -34,7 +35,7 @@ on_message_send(struct session *session, const struct event_frame *frame)
 	session_update_reading(session);
 }
 
-/* Message.edit, message.delete, reaction.add, reaction.remove, read.update. */
+/* Message.edit, message.delete, reaction.add, reaction.remove. */
 
 /* An id that cannot be one becomes "", which names nothing. */
 static void
@@ -95,30 +96,6 @@ on_reaction_remove(struct session *session, const struct event_frame *frame)
 }
 
 static void
-on_read_update(struct session *session, const struct event_frame *frame)
-{
-	const struct session_server_options *options = &session->server->options;
-	struct write_mark_read mark = {0};
-	const char *conversation_id;
-	const struct json_field fields[] = {
-		{"conversation_id", JSON_KIND_TEXT, true, &conversation_id},
-		{"seq", JSON_KIND_INT, true, &mark.seq},
-	};
-	struct fault fault = {0};
-
-	if (json_decode(frame->body, fields, 2, frame->arena, &fault) != OK) {
-		if (frame->id != NULL)
-			sends_refuse(&session->sends, &fault, frame->id);
-	} else {
-		take_frame_id(conversation_id, mark.conversation_id);
-		memcpy(mark.user_id, session->user_id, ID_SIZE);
-		memcpy(mark.session_id, session->login_id, ID_SIZE);
-		sends_mark_read(&session->sends, options->loop, options->writer, &mark, frame->id);
-	}
-	session_update_reading(session);
-}
-
-static void
 on_sent(void *context, json_t *reply)
 {
 	struct session *session = context;
@@ -140,6 +117,9 @@ events_init_sends(struct session *session)
 	session->sends.reply = on_sent;
 	session->sends.ended = on_login_ended;
 	session->sends.context = session;
+	session->cursor_owner.reply = on_sent;
+	session->cursor_owner.ended = on_login_ended;
+	session->cursor_owner.context = session;
 }
 
 /* Ping. */
@@ -175,7 +155,9 @@ static const struct row rows[] = {
 	{"message.delete", SESSION_LIVE, on_message_delete},
 	{"reaction.add", SESSION_LIVE, on_reaction_add},
 	{"reaction.remove", SESSION_LIVE, on_reaction_remove},
-	{"read.update", SESSION_LIVE, on_read_update},
+	{"read.update", SESSION_LIVE, receipts_on_read},
+	{"delivered.update", SESSION_LIVE, receipts_on_delivered},
+	{"typing.start", SESSION_LIVE, receipts_on_typing},
 	{"ping", SESSION_LIVE, on_ping},
 };
 

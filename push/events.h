@@ -20,7 +20,7 @@ struct event_frame {
 /* One whole text frame. Not JSON, or without a type: the session is closed with 4400; every other mistake is a reply. */
 void events_handle(struct session *session, const char *text, size_t len);
 
-/* Lets the session's sends answer through it. */
+/* Lets the session's sends and cursors answer through it. */
 void events_init_sends(struct session *session);
 
 #endif

@@ -196,6 +196,7 @@ take_apart(struct app *app)
 	uv_signal_stop(&app->on_int);
 	metrics_http_stop(app->metrics);
 	hub_stop(app->hub);
+	session_server_flush(app->sessions);
 	writer_destroy(app->writer);
 	pipeline_destroy(app->pipeline);
 	storage_stop(app->storage);
@@ -284,6 +285,7 @@ make_sessions(struct app *app)
 		.loop = app->loop,
 		.storage = app->storage,
 		.hub = app->hub,
+		.bus = app->bus,
 		.pipeline = app->pipeline,
 		.writer = app->writer,
 		.wheel = app->wheel,

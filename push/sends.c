@@ -10,7 +10,7 @@
 #include "pipeline/submit.h"
 #include "reply.h"
 
-enum send_kind { SEND_MESSAGE, SEND_CHANGE, SEND_READ, SEND_REFUSED };
+enum send_kind { SEND_MESSAGE, SEND_CHANGE, SEND_REFUSED };
 
 struct send {
 	struct loop_item item; /* posted by the pipeline's thread; first member */
@@ -18,7 +18,6 @@ struct send {
 	union {
 		struct submission submission;
 		struct change_submission change;
-		struct write_mark_read mark;
 		struct fault refusal;
 	};
 	struct loop *loop;   /* NULL of what is not on its way anywhere */
@@ -40,9 +39,6 @@ destroy(struct send *send)
 	case SEND_CHANGE:
 		change_submission_finish(&send->change);
 		break;
-	case SEND_READ:
-		arena_finish(&send->mark.op.arena);
-		break;
 	case SEND_REFUSED:
 		break;
 	}
@@ -59,8 +55,6 @@ fault_of(const struct send *send)
 		return &send->submission.fault;
 	case SEND_CHANGE:
 		return &send->change.fault;
-	case SEND_READ:
-		return &send->mark.op.fault;
 	case SEND_REFUSED:
 		break;
 	}
@@ -97,10 +91,6 @@ make_reply(const struct send *send)
 	case SEND_CHANGE:
 		add_message(reply, &send->change.stored, "unchanged", send->change.unchanged);
 		break;
-	case SEND_READ:
-		json_object_set_new(reply, "me", json_integer(send->mark.membership.user_rev));
-		json_object_set_new(reply, "read_seq", json_integer(send->mark.membership.read_seq));
-		break;
 	case SEND_REFUSED:
 		break;
 	}
@@ -113,14 +103,13 @@ answer_finished(struct sends *sends)
 {
 	while (sends->waiting != NULL && sends->waiting->finished) {
 		struct send *send = sends->waiting;
-		bool silent = send->kind == SEND_READ && send->id == NULL;
 		bool ended = send->status == ERR_UNAUTHORIZED;
-		json_t *reply = silent ? NULL : make_reply(send);
+		json_t *reply = make_reply(send);
 
 		DL_DELETE(sends->waiting, send);
 		sends->n_waiting--;
 		destroy(send);
-		sends->reply(sends->context, reply); /* NULL: there is none, but something has been answered */
+		sends->reply(sends->context, reply);
 		if (ended)
 			sends->ended(sends->context);
 	}
@@ -139,7 +128,7 @@ on_posted(struct loop_item *item)
 	answer_finished(send->sends);
 }
 
-/* On threads of the pipeline and the writer. */
+/* On threads of the pipeline. */
 
 static void
 on_done(struct submission *submission)
@@ -156,15 +145,6 @@ on_changed(struct change_submission *submission)
 	struct send *send = submission->context;
 
 	send->status = submission->status;
-	loop_post(send->loop, &send->item);
-}
-
-static void
-on_read(struct write_op *op)
-{
-	struct send *send = op->context;
-
-	send->status = op->status;
 	loop_post(send->loop, &send->item);
 }
 
@@ -236,22 +216,6 @@ sends_change(struct sends *sends, struct loop *loop, struct pipeline *pipeline, 
 	send->change.done = on_changed;
 	send->change.context = send;
 	submitted(send, pipeline_change(pipeline, &send->change));
-}
-
-void
-sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, const struct write_mark_read *mark,
-		json_t *id)
-{
-	struct send *send = add(sends, loop, SEND_READ, id);
-
-	send->mark = *mark;
-	send->mark.op = (struct write_op){
-		.kind = WRITE_MARK_READ,
-		.conversation_id = send->mark.conversation_id,
-		.done = on_read,
-		.context = send,
-	};
-	submitted(send, writer_submit(writer, &send->mark.op));
 }
 
 void

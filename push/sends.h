@@ -1,4 +1,4 @@
-/* What one socket has on its way to the database, messages, changes of them and read cursors: submitted without blocking, answered
+/* What one socket has on its way to the database, messages and changes of them: submitted without blocking, answered
  * first in, first out. */
 #ifndef PUSH_SENDS_H
 #define PUSH_SENDS_H
@@ -8,7 +8,6 @@
 
 #include "loop.h"
 #include "model/message.h"
-#include "writer/writer.h"
 
 struct pipeline;
 struct send;
@@ -32,12 +31,9 @@ void sends_finish(struct sends *sends);
 void sends_submit(struct sends *sends, struct loop *loop, struct pipeline *pipeline, const struct message_draft *draft,
 		  json_t *id);
 
-/* The same for a change of a message, and for a read cursor (which is answered only when there is an `id`). The frames' texts
- * are copied. */
+/* The same for a change of a message. The frame's texts are copied. */
 void sends_change(struct sends *sends, struct loop *loop, struct pipeline *pipeline,
 		  const struct message_change *change, json_t *id);
-void sends_mark_read(struct sends *sends, struct loop *loop, struct writer *writer, const struct write_mark_read *mark,
-		     json_t *id);
 
 /* Answers a frame that was refused before it became a draft or a change, in its turn. */
 void sends_refuse(struct sends *sends, const struct fault *fault, json_t *id);

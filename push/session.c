@@ -12,6 +12,7 @@
 #include "log.h"
 #include "metrics.h"
 #include "session_private.h"
+#include "typing.h"
 
 enum { DRAINS_MAX = 16 }; /* frames of one session a turn */
 
@@ -42,7 +43,8 @@ should_read(const struct session *session)
 
 	if (session->state != SESSION_LIVE)
 		return session->state == SESSION_CONNECTED;
-	return session->lanes.control.bytes < LANE_CONTROL_MAX / part && session->sends.n_waiting < SENDS_MAX / part;
+	return session->lanes.control.bytes < LANE_CONTROL_MAX / part && session->sends.n_waiting < SENDS_MAX / part &&
+	       session->cursor_owner.n_waits < SENDS_MAX / part;
 }
 
 void
@@ -263,6 +265,7 @@ detach(struct session *session)
 	wheel_cancel(session->server->options.wheel, &session->check);
 	auth_cancel(session);
 	sends_finish(&session->sends);
+	cursors_forget(&session->cursor_owner);
 	lanes_finish(&session->lanes);
 	hub_leave(session->server->options.hub, session->hub_socket);
 	session->hub_socket = NULL;
@@ -304,6 +307,8 @@ session_server_create(const struct session_server_options *options)
 	if (server == NULL)
 		abort();
 	server->options = *options;
+	server->typing = typing_create();
+	server->cursors = cursors_create(options->loop, options->writer, options->wheel);
 	return server;
 }
 
@@ -313,7 +318,15 @@ session_server_destroy(struct session_server *server)
 	if (server == NULL)
 		return;
 	assert(server->sessions == NULL);
+	typing_destroy(server->typing);
+	cursors_destroy(server->cursors);
 	free(server);
+}
+
+void
+session_server_flush(struct session_server *server)
+{
+	cursors_flush(server->cursors);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "ws.h"
 
 struct session_server; /* what all sessions of the process share */
+struct bus;
 struct hub;
 struct hub_socket;
 struct loop;
@@ -63,6 +64,7 @@ struct session_server_options {
 	struct loop *loop;
 	struct storage *storage;
 	struct hub *hub;
+	struct bus *bus; /* NULL in tests: nothing is published */
 	struct pipeline *pipeline;
 	struct writer *writer;
 	struct wheel *wheel;
@@ -77,7 +79,10 @@ struct session_server_options {
 
 struct session_server *session_server_create(const struct session_server_options *options);
 
-/* No session may be left. */
+/* Submits what still waits to be written, for a process that ends: before its writer does. */
+void session_server_flush(struct session_server *server);
+
+/* No session may be left, and the loop has run what the writer posted. */
 void session_server_destroy(struct session_server *server);
 
 /* What ws calls: `opened`, `received`, `violated`, `writable` and `closed`, with the server as context. */

@@ -3,6 +3,7 @@
 #define PUSH_SESSION_PRIVATE_H
 
 #include "base/status.h"
+#include "cursors.h"
 #include "lane.h"
 #include "liveness.h"
 #include "rate.h"
@@ -11,11 +12,14 @@
 #include "wheel.h"
 
 struct auth;
+struct typing;
 
 struct session_server {
 	struct session_server_options options;
 	struct session *sessions; /* while draining, in the order of their slots */
 	bool draining;
+	struct typing *typing;
+	struct cursors *cursors;
 };
 
 struct session {
@@ -34,6 +38,7 @@ struct session {
 
 	struct rate rate;
 	struct sends sends;
+	struct cursor_owner cursor_owner;
 	struct lanes lanes;
 
 	struct wheel_entry check;

@@ -1,5 +1,5 @@
 /* GET /api/v1/conversations/{conversation_id}: a conversation as the caller sees it. It is a function of its own revision
- * and of the caller's membership (read cursor) and the members' names, so all are in the tag. */
+ * and of the caller's membership (read cursor) and the members' names and cursors, so all are in the tag. */
 #include <inttypes.h>
 
 #include "etag.h"
@@ -21,7 +21,9 @@ op_get_conversation(struct req *req)
 
 	const char *view = arena_printf(&req->arena, "conversation %" PRId64, conversation.member_user_rev);
 	for (size_t i = 0; i < conversation.n_members; i++)
-		view = arena_printf(&req->arena, "%s\n%s", view, conversation.members[i].display_name);
+		view = arena_printf(&req->arena, "%s\n%s %" PRId64 " %" PRId64, view,
+				    conversation.members[i].display_name, conversation.members[i].read_seq,
+				    conversation.members[i].delivered_seq);
 	TRY(etag_make(req, conversation_id, view, conversation.last_rev, &etag));
 	if (etag_is_held(req, etag))
 		return etag_reply_not_modified(req, etag);

@@ -36,6 +36,8 @@ struct membership {
 	int64_t user_rev, member_rev;
 	int64_t read_seq, delivered_seq;
 	int64_t head; /* last_rev of the conversation */
+	/* Only conversations_own_membership fills these. */
+	int64_t last_seq, member_count;
 };
 
 struct person_changes {

@@ -3,6 +3,12 @@
 
 #include "base/clock.h"
 
+static json_t *
+cursor_to_json(const struct member *member, int64_t seq)
+{
+	return member->shows_cursors ? json_integer(seq) : json_null();
+}
+
 json_t *
 member_to_json(const struct member *member)
 {
@@ -10,10 +16,11 @@ member_to_json(const struct member *member)
 
 	clock_format(member->joined_at_ms, joined_at);
 	clock_format(member->left_at_ms, left_at);
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?}", "user_id", member->user_id, "username",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:o, s:o}", "user_id", member->user_id, "username",
 			 member->username, "display_name", member->display_name, "role", member->role, "rev",
 			 (json_int_t)member->rev, "joined_at", joined_at, "left_at",
-			 member->left_at_ms ? left_at : NULL);
+			 member->left_at_ms ? left_at : NULL, "read_seq", cursor_to_json(member, member->read_seq),
+			 "delivered_seq", cursor_to_json(member, member->delivered_seq));
 }
 
 json_t *

@@ -3,6 +3,7 @@
 #define MODEL_CONVERSATION_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct member {
 	int64_t rev;      /* of the conversation's stream */
 	int64_t user_rev; /* of the person's stream */
 	int64_t joined_at_ms, left_at_ms;
+	bool shows_cursors; /* not above CONVERSATION_CLOSE_MAX members: null then */
 	int64_t read_seq, delivered_seq;
 };
 
@@ -45,7 +47,7 @@ struct conversation {
 /* {id, kind, title, members, member_count, last_message, unread_count, read_seq, last_seq, last_rev, created_at} */
 json_t *conversation_to_json(const struct conversation *conversation);
 
-/* {user_id, username, display_name, role, rev, joined_at, left_at} */
+/* {user_id, username, display_name, role, rev, joined_at, left_at, read_seq, delivered_seq} */
 json_t *member_to_json(const struct member *member);
 
 #endif

@@ -308,10 +308,11 @@ conversations_advance(struct db *db, const char *conversation_id, int64_t n_seq,
 
 enum status
 conversations_own_membership(struct db *db, const char *conversation_id, const char *user_id,
-			     struct membership *ret_membership, int64_t *ret_last_seq, struct fault *ret_fault)
+			     struct membership *ret_membership, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
-		db, "SELECT m.conversation_id, m.user_rev, m.rev, m.read_seq, m.delivered_seq, c.last_rev, c.last_seq"
+		db, "SELECT m.conversation_id, m.user_rev, m.rev, m.read_seq, m.delivered_seq, c.last_rev, c.last_seq,"
+		    " c.member_count"
 		    " FROM members m JOIN conversations c ON c.id = m.conversation_id"
 		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 	struct membership membership = {0};
@@ -328,20 +329,35 @@ conversations_own_membership(struct db *db, const char *conversation_id, const c
 	membership.read_seq = db_column_int64(stmt, 3);
 	membership.delivered_seq = db_column_int64(stmt, 4);
 	membership.head = db_column_int64(stmt, 5);
-	*ret_last_seq = db_column_int64(stmt, 6);
+	membership.last_seq = db_column_int64(stmt, 6);
+	membership.member_count = db_column_int64(stmt, 7);
 	*ret_membership = membership;
 	return OK;
 }
 
 enum status
-conversations_set_read(struct db *db, const char *conversation_id, const char *user_id, int64_t seq, int64_t user_rev)
+conversations_set_read(struct db *db, const char *user_id, const struct membership *membership)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET read_seq = $3, user_rev = $4"
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "UPDATE members SET read_seq = $3, delivered_seq = $4, user_rev = $5"
+			       " WHERE conversation_id = $1 AND user_id = $2");
+
+	db_bind_text(stmt, 1, membership->conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, membership->read_seq);
+	db_bind_int64(stmt, 4, membership->delivered_seq);
+	db_bind_int64(stmt, 5, membership->user_rev);
+	return db_run(stmt);
+}
+
+enum status
+conversations_set_delivered(struct db *db, const char *user_id, const struct membership *membership)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET delivered_seq = $3"
 							   " WHERE conversation_id = $1 AND user_id = $2");
 
-	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 1, membership->conversation_id);
 	db_bind_text(stmt, 2, user_id);
-	db_bind_int64(stmt, 3, seq);
-	db_bind_int64(stmt, 4, user_rev);
+	db_bind_int64(stmt, 3, membership->delivered_seq);
 	return db_run(stmt);
 }

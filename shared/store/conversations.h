@@ -50,13 +50,14 @@ MUST_USE enum status conversations_changed(struct db *db, struct arena *arena, i
 MUST_USE enum status conversations_heads_of(struct db *db, struct arena *arena, const char *const *channels,
 					    size_t n_channels, struct stream_head **ret_heads, size_t *ret_n);
 
-/* One membership as a row of the person's stream. ERR_NOT_FOUND (conversation_not_found) when not a member. */
+/* One membership as a row of the person's stream, with what stands in the conversation. ERR_NOT_FOUND (conversation_not_found) when not a member. */
 MUST_USE enum status conversations_own_membership(struct db *db, const char *conversation_id, const char *user_id,
-						  struct membership *ret_membership, int64_t *ret_last_seq,
-						  struct fault *ret_fault);
-/* Moves the read cursor there, as the change `user_rev` of the person's stream. */
-MUST_USE enum status conversations_set_read(struct db *db, const char *conversation_id, const char *user_id,
-					    int64_t seq, int64_t user_rev);
+						  struct membership *ret_membership, struct fault *ret_fault);
+/* Moves both cursors to where the membership says, as the change user_rev of the person's stream; of the delivered one alone no
+ * stream tells. */
+MUST_USE enum status conversations_set_read(struct db *db, const char *user_id, const struct membership *membership);
+MUST_USE enum status conversations_set_delivered(struct db *db, const char *user_id,
+						 const struct membership *membership);
 
 /* What a writer looks up after locking: kind, state and the sender's membership. ERR_NOT_FOUND when there is no such
  * conversation for this person. For a direct one *ret_other_id is the other member's id (the person's own for notes to

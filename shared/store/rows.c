@@ -55,6 +55,8 @@ rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct 
 	*ret_message = message;
 }
 
+_Static_assert(CONVERSATION_CLOSE_MAX == 250, "ROWS_MEMBER_COLUMNS knows up to how many members cursors are shown");
+
 static const char *
 role_literal(const char *role)
 {
@@ -75,6 +77,7 @@ rows_read_member(struct db_stmt *stmt, struct arena *arena, struct member *ret_m
 	member.user_rev = db_column_int64(stmt, 6);
 	member.joined_at_ms = db_column_int64(stmt, 7);
 	member.left_at_ms = db_column_int64(stmt, 8);
+	member.shows_cursors = !db_column_is_null(stmt, 9);
 	member.read_seq = db_column_int64(stmt, 9);
 	member.delivered_seq = db_column_int64(stmt, 10);
 	*ret_member = member;

@@ -31,7 +31,8 @@ void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, st
 /* The same for a member `m` with its user `u`. */
 #define ROWS_MEMBER_COLUMNS                                                                                            \
 	"m.conversation_id, m.user_id, u.username, u.display_name, m.role, m.rev, m.user_rev, m.joined_at, m.left_at," \
-	" m.read_seq, m.delivered_seq"
+	" CASE WHEN (SELECT x.member_count FROM conversations x WHERE x.id = m.conversation_id) <= 250"                \
+	" THEN m.read_seq END, m.delivered_seq"
 void rows_read_member(struct db_stmt *stmt, struct arena *arena, struct member *ret_member);
 
 #endif

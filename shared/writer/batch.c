@@ -336,6 +336,18 @@ run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 	return true;
 }
 
+/* By conversation; cursors come last, so that they don't part the messages that are stored in one step. */
+static bool
+may_precede(const struct write_op *a, const struct write_op *b)
+{
+	bool a_is_cursor = a->kind == WRITE_MARK_READ, b_is_cursor = b->kind == WRITE_MARK_READ;
+	const char *a_id = a->conversation_id, *b_id = b->conversation_id;
+
+	if (a_is_cursor != b_is_cursor)
+		return b_is_cursor;
+	return strcmp(a_id ? a_id : "", b_id ? b_id : "") <= 0;
+}
+
 /* Merge sort, because it is stable: the order of submission within a conversation is the order of its messages. */
 static void
 sort(struct write_op **ops, size_t n, struct write_op **scratch)
@@ -350,10 +362,8 @@ sort(struct write_op **ops, size_t n, struct write_op **scratch)
 	for (size_t i = 0; i < n; i++) {
 		bool take_left = left < half;
 
-		if (take_left && right < n) {
-			const char *a = scratch[left]->conversation_id, *b = scratch[right]->conversation_id;
-			take_left = strcmp(a ? a : "", b ? b : "") <= 0;
-		}
+		if (take_left && right < n)
+			take_left = may_precede(scratch[left], scratch[right]);
 		ops[i] = take_left ? scratch[left++] : scratch[right++];
 	}
 }

@@ -118,15 +118,16 @@ struct write_direct {
 	bool created;
 };
 
-/* The person has read up to `seq`. ERR_INVALID when there is no such place yet. */
+/* The person has read up to `seq`, and their devices hold what was said up to `delivered_seq` (0: not asked; not kept above
+ * CONVERSATION_CLOSE_MAX members). ERR_INVALID when there is no such place yet; the membership is a result then too. */
 struct write_mark_read {
 	struct write_op op;
 	char conversation_id[ID_SIZE], user_id[ID_SIZE];
 	char session_id[ID_SIZE]; /* looked at in the transaction; "": not */
-	int64_t seq;
+	int64_t seq, delivered_seq;
 	/* result */
 	struct membership membership; /* as it is now */
-	bool unchanged;               /* the cursor was there or further already */
+	bool unchanged;               /* the read cursor was there or further already */
 };
 
 struct writer;

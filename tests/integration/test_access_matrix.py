@@ -60,6 +60,7 @@ RULES = {
     "send_message": MEMBERS,
     "mark_read": MEMBERS,
     "get_message": MEMBERS,
+    "list_readers": MEMBERS,
     "add_reaction": MEMBERS,
     "remove_reaction": MEMBERS,
     "edit_message": THE_SENDER,

@@ -63,6 +63,10 @@ static struct {
 	size_t n_changes;
 	struct write_mark_read *marks[IN_FLIGHT_MAX];
 	size_t n_marks;
+	char room[ID_SIZE]; /* what the socket is in, with so many members */
+	int64_t member_count;
+	char published_to[EVENT_CHANNEL_SIZE], published[1024]; /* the last one */
+	size_t n_published;
 	enum status refusal; /* of the pipeline and the writer, at once */
 } world;
 
@@ -152,6 +156,31 @@ hub_leave(struct hub *hub, struct hub_socket *socket)
 	world.n_left += socket != NULL;
 }
 
+bool
+hub_is_member(const struct hub_socket *socket, const char *conversation_id, int64_t *ret_member_count)
+{
+	assert_ptr_equal(socket, some_socket);
+	*ret_member_count = world.member_count;
+	return strcmp(conversation_id, world.room) == 0;
+}
+
+const char *
+hub_epoch(const struct hub *hub)
+{
+	(void)hub;
+	return "e1";
+}
+
+bool
+bus_publish(struct bus *bus, const char *channel, const void *bytes, size_t len)
+{
+	(void)bus;
+	snprintf(world.published_to, sizeof world.published_to, "%s", channel);
+	snprintf(world.published, sizeof world.published, "%.*s", (int)len, (const char *)bytes);
+	world.n_published++;
+	return true;
+}
+
 void
 login_check(struct storage *storage, struct login *login)
 {
@@ -223,6 +252,7 @@ set_up(void **state)
 		.node = "node-1",
 		.frame_bytes = 65536,
 		.rate = {1000000, 1000000},
+		.bus = (struct bus *)&world.n_left,
 		.auth_ms = 5000,
 		.heartbeat_ms = 25000,
 		.sockets_per_user = 16,
@@ -233,6 +263,8 @@ set_up(void **state)
 	memset(&world, 0, sizeof world);
 	memset(world.key.bytes, 7, sizeof world.key.bytes);
 	world.conn.writable = world.conn.reading = true;
+	memcpy(world.room, ROOM, ID_SIZE);
+	world.member_count = 250;
 	world.wheel = with_wheel.wheel = wheel_create(NULL);
 	world.server = session_server_create(&with_wheel);
 	session_server_handlers(&world.handlers);
@@ -369,6 +401,8 @@ finish_mark(size_t i, enum status status)
 		fault_set(&mark->op.fault, status, "out_of_range", "seq", "There is no message there.");
 	mark->membership.user_rev = (int64_t)i + 300;
 	mark->membership.read_seq = mark->seq;
+	mark->membership.delivered_seq = mark->delivered_seq;
+	mark->membership.last_seq = 50;
 	mark->op.done(&mark->op);
 }
 

@@ -16,7 +16,7 @@
 
 #define MEMBER_JSON                                                                                                    \
 	"{\"user_id\":\"" ADA "\",\"username\":\"ada\",\"display_name\":\"Ada\",\"role\":\"member\",\"rev\":1,"        \
-	"\"joined_at\":\"1970-01-01T00:00:01.000Z\",\"left_at\":null}"
+	"\"joined_at\":\"1970-01-01T00:00:01.000Z\",\"left_at\":null,\"read_seq\":null,\"delivered_seq\":null}"
 #define MESSAGE_JSON                                                                                                   \
 	"{\"id\":\"" WORD "\",\"conversation_id\":\"" TALK "\",\"seq\":1,\"rev\":2,\"sender_id\":\"" ADA               \
 	"\",\"recipient_id\":null,\"content\":\"hi\",\"timestamp\":\"1970-01-01T00:00:02.000Z\",\"edited_at\":null,"   \
@@ -89,9 +89,13 @@ who_left_has_a_time(void **state)
 
 	(void)state;
 	gone.left_at_ms = 3000;
-	assert_json(member_to_json(&gone), "{\"user_id\":\"" ADA "\",\"username\":\"ada\",\"display_name\":\"Ada\","
-					   "\"role\":\"member\",\"rev\":1,\"joined_at\":\"1970-01-01T00:00:01.000Z\","
-					   "\"left_at\":\"1970-01-01T00:00:03.000Z\"}");
+	gone.shows_cursors = true;
+	gone.read_seq = 4;
+	gone.delivered_seq = 5;
+	assert_json(member_to_json(&gone),
+		    "{\"user_id\":\"" ADA "\",\"username\":\"ada\",\"display_name\":\"Ada\","
+		    "\"role\":\"member\",\"rev\":1,\"joined_at\":\"1970-01-01T00:00:01.000Z\","
+		    "\"left_at\":\"1970-01-01T00:00:03.000Z\",\"read_seq\":4,\"delivered_seq\":5}");
 }
 
 static void

@@ -1,4 +1,4 @@
-/* push/sends with all that can stand in the line: messages, changes of them and read cursors. */
+/* push/sends with all that can stand in the line: messages and changes of them. */
 #include "support/push_scene.h"
 
 #define MESSAGE "01890000-0000-7000-8000-000000000005"
@@ -15,16 +15,6 @@ say_send(const char *id)
 }
 
 /* `id` is JSON, or "" for a frame without one. */
-static void
-say_read(const char *id)
-{
-	char text[256];
-
-	snprintf(text, sizeof text, "{%s%s%s\"type\":\"read.update\",\"conversation_id\":\"" ROOM "\",\"seq\":7}",
-		 id[0] ? "\"id\":" : "", id, id[0] ? "," : "");
-	say(text);
-}
-
 static void
 a_change_carries_what_was_said(void **state)
 {
@@ -75,9 +65,6 @@ what_is_no_id_names_nothing(void **state)
 	assert_string_equal(world.changes[0]->change.conversation_id, "");
 	assert_string_equal(world.changes[0]->change.message_id, "");
 	finish_change(0, ERR_NOT_FOUND, false);
-	say("{\"id\":3,\"type\":\"read.update\",\"conversation_id\":\"" ROOM "0\",\"seq\":1}");
-	assert_string_equal(world.marks[0]->conversation_id, "");
-	finish_mark(0, ERR_NOT_FOUND);
 }
 
 static void
@@ -90,8 +77,6 @@ wrong_shapes_are_refused(void **state)
 		"{\"id\":2,\"type\":\"message.delete\",\"conversation_id\":\"" ROOM "\"}",
 		"{\"id\":2,\"type\":\"reaction.add\"," WHERE ",\"content\":\"x\"}",
 		"{\"id\":2,\"type\":\"reaction.remove\"," WHERE "}",
-		"{\"id\":2,\"type\":\"read.update\",\"conversation_id\":\"" ROOM "\"}",
-		"{\"id\":2,\"type\":\"read.update\",\"conversation_id\":\"" ROOM "\",\"seq\":\"1\"}",
 	};
 
 	(void)state;
@@ -101,7 +86,7 @@ wrong_shapes_are_refused(void **state)
 		expect_error("bad_request");
 		assert_int_equal(world.conn.n_out, i + 2);
 	}
-	assert_int_equal(world.n_changes + world.n_marks, 0);
+	assert_int_equal(world.n_changes, 0);
 }
 
 static void
@@ -111,54 +96,17 @@ all_kinds_are_answered_in_the_order_of_their_frames(void **state)
 	go_live();
 	say_send("10");
 	say("{\"id\":11,\"type\":\"message.edit\"," WHERE ",\"content\":\"hi\"}");
-	say_read("12");
-	say_read("");
-	say("{\"id\":13,\"type\":\"message.delete\"," WHERE "}");
-	say_send("14");
+	say("{\"id\":12,\"type\":\"message.delete\"," WHERE "}");
+	say_send("13");
 	finish_send(1, OK);
-	finish_mark(1, OK);
-	finish_mark(0, OK);
 	finish_change(1, ERR_FORBIDDEN, false);
 	finish_change(0, OK, false);
 	assert_int_equal(world.conn.n_out, 1);
 	finish_send(0, OK);
-	assert_int_equal(world.conn.n_out, 6);
-	for (int i = 1; i < 6; i++)
+	assert_int_equal(world.conn.n_out, 5);
+	for (int i = 1; i < 5; i++)
 		assert_int_equal(json_integer_value(json_object_get(world.conn.out[i], "reply_to")), 9 + i);
-	assert_int_equal(json_integer_value(json_object_get(world.conn.out[3], "me")), 300);
-	assert_int_equal(json_integer_value(json_object_get(world.conn.out[3], "read_seq")), 7);
-	assert_string_equal(text_of(json_object_get(world.conn.out[4], "error"), "code"), "not_sender");
-}
-
-static void
-a_cursor_without_an_id_is_never_answered(void **state)
-{
-	(void)state;
-	go_live();
-	say_read("");
-	say_read("null");
-	finish_mark(0, OK);
-	finish_mark(1, ERR_INVALID);
-	say("{\"type\":\"read.update\",\"seq\":7}");
-	world.refusal = ERR_UNAVAILABLE;
-	say_read("");
-	assert_int_equal(world.conn.n_out, 1);
-	say_read("2");
-	expect_error("server_busy");
-}
-
-static void
-silent_cursors_hold_back_reading_too(void **state)
-{
-	(void)state;
-	go_live();
-	for (size_t i = 0; i < 64; i++)
-		say_read("");
-	assert_false(world.conn.reading);
-	for (size_t i = 0; i < 64; i++)
-		finish_mark(i, OK);
-	assert_true(world.conn.reading);
-	assert_int_equal(world.conn.n_out, 1);
+	assert_string_equal(text_of(json_object_get(world.conn.out[3], "error"), "code"), "not_sender");
 }
 
 static void
@@ -167,9 +115,7 @@ all_kinds_outlive_their_socket(void **state)
 	(void)state;
 	go_live();
 	say("{\"id\":2,\"type\":\"message.delete\"," WHERE "}");
-	say_read("3");
-	say_send("4");
-	finish_mark(0, OK); /* waits for the first */
+	say_send("3");
 	session_close(world.session, 4001, "draining");
 	world.handlers.closed(world.session);
 	world.session = NULL;
@@ -182,12 +128,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCENE(a_change_carries_what_was_said),
-		SCENE(what_is_no_id_names_nothing),
-		SCENE(wrong_shapes_are_refused),
-		SCENE(all_kinds_are_answered_in_the_order_of_their_frames),
-		SCENE(a_cursor_without_an_id_is_never_answered),
-		SCENE(silent_cursors_hold_back_reading_too),
+		SCENE(a_change_carries_what_was_said), SCENE(what_is_no_id_names_nothing),
+		SCENE(wrong_shapes_are_refused),       SCENE(all_kinds_are_answered_in_the_order_of_their_frames),
 		SCENE(all_kinds_outlive_their_socket),
 	};
 

@@ -347,29 +347,39 @@ a_membership_carries_its_read_cursor(void **state)
 	struct people people = make_people(test);
 	struct membership membership;
 	struct fault fault = {0};
-	int64_t last_seq;
 	char id[ID_SIZE];
 
 	chat_make_direct(test, people.anna, people.bert, CHAT_NOW_MS, id);
 	chat_send(test, id, people.anna, CHAT_NOW_MS, 3);
 	check_ok(test, db_begin(test->db, DB_WRITE));
-	check_ok(test, conversations_set_read(test->db, id, people.bert, 2, 9));
+	check_ok(test, conversations_own_membership(test->db, id, people.bert, &membership, &fault));
+	membership.read_seq = 2;
+	membership.delivered_seq = 3;
+	membership.user_rev = 9;
+	check_ok(test, conversations_set_read(test->db, people.bert, &membership));
 	check_ok(test, db_commit(test->db, NULL));
-	check_ok(test, conversations_own_membership(test->db, id, people.bert, &membership, &last_seq, &fault));
+	check_ok(test, conversations_own_membership(test->db, id, people.bert, &membership, &fault));
 	assert_string_equal(membership.conversation_id, id);
 	assert_int_equal(membership.read_seq, 2);
 	assert_int_equal(membership.user_rev, 9);
 	assert_int_equal(membership.member_rev, 1);
 	assert_int_equal(membership.head, 4);
 	assert_false(membership.left);
-	assert_int_equal(last_seq, 3);
+	assert_int_equal(membership.delivered_seq, 3);
+	assert_int_equal(membership.last_seq, 3);
+	assert_int_equal(membership.member_count, 2);
 	assert_int_equal(unread(test, id, people.bert), 1);
 
-	check_ok(test, conversations_own_membership(test->db, id, people.anna, &membership, &last_seq, &fault));
+	check_ok(test, conversations_own_membership(test->db, id, people.anna, &membership, &fault));
 	assert_int_equal(membership.read_seq, 0); /* nobody else's moved */
+	membership.delivered_seq = 1;
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, conversations_set_delivered(test->db, people.anna, &membership));
+	check_ok(test, db_commit(test->db, NULL));
+	check_ok(test, conversations_own_membership(test->db, id, people.anna, &membership, &fault));
+	assert_int_equal(membership.delivered_seq, 1);
 	chat_change(test, "UPDATE members SET left_at = 1 WHERE user_id = $1", people.anna, NULL);
-	check_status(conversations_own_membership(test->db, id, people.anna, &membership, &last_seq, &fault),
-		     ERR_NOT_FOUND);
+	check_status(conversations_own_membership(test->db, id, people.anna, &membership, &fault), ERR_NOT_FOUND);
 	assert_string_equal(fault.code, "conversation_not_found");
 }
 

@@ -193,6 +193,82 @@ a_move_is_told_once(void **state)
 	redis_server_finish(&server);
 }
 
+static void
+what_is_delivered_changes_nobodys_stream(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_mark_read write;
+
+	prepare(fixture, &write, fixture->bob, 0);
+	write.delivered_seq = 2;
+	run_one(fixture, &write.op);
+	assert_marked(&write, 0, 1, true);
+	assert_int_equal(write.membership.delivered_seq, 2);
+	arena_finish(&write.op.arena);
+	assert_int_equal(mark(fixture, fixture->bob, 1)->membership.delivered_seq, 2);
+	assert_int_equal(mark(fixture, fixture->bob, 3)->membership.delivered_seq, 3); /* what is read was delivered */
+	assert_int_equal(head_of(fixture, "SELECT max(delivered_seq) FROM members WHERE read_seq = 3"), 3);
+	prepare(fixture, &write, fixture->bob, 0);
+	write.delivered_seq = 4;
+	run_one(fixture, &write.op);
+	assert_refused(&write.op, ERR_INVALID, "out_of_range");
+	assert_int_equal(write.membership.last_seq, 3);
+	arena_finish(&write.op.arena);
+}
+
+static void
+assert_passing(struct redis_subscriber *subscriber, const char *kind, const char *user_id, int64_t seq)
+{
+	char channel[EVENT_CHANNEL_SIZE], epoch[EVENT_EPOCH_SIZE];
+	struct event event;
+	size_t len;
+	char *bytes = redis_subscriber_next(subscriber, channel, sizeof channel, &len);
+	json_t *json CLEANUP_JSON = NULL;
+
+	assert_int_equal(event_decode(channel, bytes, len, epoch, &event), OK);
+	assert_string_equal(event.kind, kind);
+	assert_string_equal(event.subject_id, user_id);
+	assert_int_equal(event.rev, EVENT_REV_NONE);
+	json = json_loadb(event.json, event.json_len, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(json, "seq")), seq);
+	free(bytes);
+}
+
+/* Above the cap nothing is told, and no delivered cursor is kept. */
+static void
+the_others_hear_of_cursors_in_what_is_not_large(void **state)
+{
+	struct fixture *fixture = *state;
+	struct redis_server server;
+	struct redis_subscriber subscriber;
+	char channel[EVENT_CHANNEL_SIZE];
+	struct write_mark_read write;
+
+	redis_server_init(&server);
+	redis_server_start(&server);
+	redis_subscriber_init(&subscriber, &server);
+	snprintf(channel, sizeof channel, "c:%s", fixture->talk);
+	redis_subscriber_add(&subscriber, channel, 1);
+	assert_int_equal(bus_create(server.url, &fixture->runner.bus, NULL), OK);
+	prepare(fixture, &write, fixture->bob, 0);
+	write.delivered_seq = 1;
+	run_one(fixture, &write.op);
+	arena_finish(&write.op.arena);
+	assert_passing(&subscriber, "delivered.updated", fixture->bob, 1);
+	test_database_run(fixture->test, "UPDATE conversations SET member_count = 251");
+	mark(fixture, fixture->bob, 1);
+	write.delivered_seq = 2;
+	run_one(fixture, &write.op);
+	arena_finish(&write.op.arena);
+	assert_int_equal(write.membership.delivered_seq, 1);
+	test_database_run(fixture->test, "UPDATE conversations SET member_count = 250");
+	mark(fixture, fixture->bob, 2);
+	assert_passing(&subscriber, "read.updated", fixture->bob, 2); /* nothing came before it */
+	bus_destroy(fixture->runner.bus);
+	redis_subscriber_finish(&subscriber);
+	redis_server_finish(&server);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -204,6 +280,8 @@ main(void)
 		CASE(an_ended_session_marks_nothing),
 		CASE(cursors_of_one_batch_follow_one_another),
 		CASE(a_move_is_told_once),
+		CASE(what_is_delivered_changes_nobodys_stream),
+		CASE(the_others_hear_of_cursors_in_what_is_not_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
