@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "json.h"
 #include "metrics.h"
+#include "presence_watch.h"
 #include "receipts.h"
 #include "reply.h"
 #include "session_private.h"
@@ -158,6 +159,7 @@ static const struct row rows[] = {
 	{"read.update", SESSION_LIVE, receipts_on_read},
 	{"delivered.update", SESSION_LIVE, receipts_on_delivered},
 	{"typing.start", SESSION_LIVE, receipts_on_typing},
+	{"presence.watch", SESSION_LIVE, presence_watch_on_frame},
 	{"ping", SESSION_LIVE, on_ping},
 };
 

@@ -170,6 +170,11 @@ on_record(void *context, const char *channel, const char *bytes, size_t len)
 	struct event event;
 	char epoch[EVENT_EPOCH_SIZE];
 
+	if (channel[0] == 'p') {
+		if (hub->listener)
+			hub->listener->record(hub->listener->context, channel, bytes, len);
+		return;
+	}
 	if (event_decode(channel, bytes, len, epoch, &event) != OK) {
 		log_warn("record_malformed", LOG_S("channel", channel), LOG_I("bytes", len));
 		return;
@@ -242,6 +247,8 @@ on_confirmed(void *context, const char *channel)
 	struct hub *hub = context;
 	struct stream *stream = hub_stream(hub, channel);
 
+	if (channel[0] == 'p' && hub->listener)
+		hub->listener->confirmed(hub->listener->context, channel);
 	if (!stream || stream->confirmed)
 		return;
 	stream->confirmed = true;
@@ -269,6 +276,8 @@ on_up(void *context)
 	heads_compare_all(hub); /* what was said while we were away */
 	subscriber_add(hub->subscriber, channels, n);
 	free(channels);
+	if (hub->listener)
+		hub->listener->up(hub->listener->context);
 }
 
 static void
@@ -284,6 +293,8 @@ on_down(void *context, const char *reason)
 	}
 	set_normal(hub, false, reason);
 	hub->heads_at_ms = 0;
+	if (hub->listener)
+		hub->listener->down(hub->listener->context);
 }
 
 /* Time. */

@@ -19,6 +19,7 @@
 struct hub;
 struct hub_socket;
 struct session;
+struct subscriber;
 
 struct hub_known {
 	char conversation_id[ID_SIZE];
@@ -33,6 +34,17 @@ struct hub_request {
 	size_t n_known;
 	int64_t known_count; /* of all it holds; larger than n_known: it must sync */
 	bool has_known;
+};
+
+/* Who else wants to know: presence. All are called on the loop; all must be there. */
+struct hub_listener {
+	void *context;
+	void (*came)(void *context, const char *user_id); /* a person's first socket of this process */
+	void (*left)(void *context, const char *user_id); /* the last one */
+	void (*record)(void *context, const char *channel, const char *bytes, size_t len); /* of channels p:... */
+	void (*confirmed)(void *context, const char *channel);
+	void (*up)(void *context);
+	void (*down)(void *context);
 };
 
 MUST_USE enum status hub_create(struct loop *loop, struct storage *storage, const char *redis_url, struct hub **ret_hub,
@@ -54,6 +66,16 @@ void hub_leave(struct hub *hub, struct hub_socket *socket);
 /* Whether the socket gets what the conversation says, which is the proof that its person is a member. *ret_member_count: how
  * many there are, at most a heads check old. "" is no conversation. */
 bool hub_is_member(const struct hub_socket *socket, const char *conversation_id, int64_t *ret_member_count);
+
+/* One listener, before the loop runs; NULL takes it away. Borrowed. */
+void hub_listen(struct hub *hub, const struct hub_listener *listener);
+
+/* The connection to the bus, for channels and commands of the listener's own. */
+struct subscriber *hub_subscriber(const struct hub *hub);
+
+/* Calls `each` for every conversation of more than `members` that sockets are attached to. */
+void hub_each_large(const struct hub *hub, int64_t members,
+		    void (*each)(void *context, const char *conversation_id, int64_t member_count), void *context);
 
 /* The epoch for records of one's own. */
 const char *hub_epoch(const struct hub *hub);

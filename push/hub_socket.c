@@ -29,6 +29,8 @@ user_leave(struct hub *hub, struct hub_socket *socket)
 	HASH_FIND_STR(hub->users, socket->user_id, user);
 	assert(user);
 	if (--user->n_sockets == 0) {
+		if (hub->listener)
+			hub->listener->left(hub->listener->context, user->id);
 		HASH_DEL(hub->users, user);
 		free(user);
 	}
@@ -68,7 +70,8 @@ hub_join(struct hub *hub, struct session *session, const char *user_id, const st
 	memcpy(socket->user_id, user_id, ID_SIZE);
 	copy_request(&socket->request, request);
 	HASH_ADD(hh, hub->sockets, number, sizeof socket->number, socket);
-	user->n_sockets++;
+	if (++user->n_sockets == 1 && hub->listener)
+		hub->listener->came(hub->listener->context, user_id);
 	hello_begin(hub, socket);
 	return socket;
 }
@@ -110,4 +113,30 @@ const char *
 hub_epoch(const struct hub *hub)
 {
 	return hub->epoch;
+}
+
+/* What is lent to presence. */
+
+void
+hub_listen(struct hub *hub, const struct hub_listener *listener)
+{
+	hub->listener = listener;
+}
+
+struct subscriber *
+hub_subscriber(const struct hub *hub)
+{
+	return hub->subscriber;
+}
+
+void
+hub_each_large(const struct hub *hub, int64_t members,
+	       void (*each)(void *context, const char *conversation_id, int64_t member_count), void *context)
+{
+	const struct stream *stream, *next;
+
+	HASH_ITER (hh, hub->streams, stream, next) {
+		if (stream->member_count > members && stream->attachments)
+			each(context, hub_conversation_id(stream->channel), stream->member_count);
+	}
 }

@@ -99,6 +99,7 @@ struct hub {
 	struct loop *loop;
 	struct storage *storage;
 	struct subscriber *subscriber;
+	const struct hub_listener *listener; /* or NULL */
 	struct stream *streams;      /* by channel */
 	struct hub_socket *sockets;  /* by number */
 	struct hub_user *users;      /* by id */

@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "metrics_http.h"
 #include "pipeline/submit.h"
+#include "presence.h"
 #include "program.h"
 #include "session.h"
 #include "storage.h"
@@ -52,6 +53,7 @@ struct app {
 	struct storage *storage;
 	struct wheel *wheel;
 	struct hub *hub;
+	struct presence_daemon *presence;
 	struct session_server *sessions;
 	struct ws_handlers handlers;
 	struct ws *ws;
@@ -195,6 +197,7 @@ take_apart(struct app *app)
 	uv_signal_stop(&app->on_term); /* one that comes from now on ends the process at once */
 	uv_signal_stop(&app->on_int);
 	metrics_http_stop(app->metrics);
+	presence_stop(app->presence);
 	hub_stop(app->hub);
 	session_server_flush(app->sessions);
 	writer_destroy(app->writer);
@@ -209,6 +212,7 @@ take_apart(struct app *app)
 	loop_close_handles(app->loop);
 	ws_destroy(app->ws);
 	session_server_destroy(app->sessions);
+	presence_destroy(app->presence);
 	hub_destroy(app->hub);
 	storage_destroy(app->storage);
 	wheel_destroy(app->wheel);
@@ -278,6 +282,23 @@ init_own_handles(struct app *app)
 }
 
 static void
+make_presence(struct app *app)
+{
+	const struct presence_options options = {
+		.loop = app->loop,
+		.hub = app->hub,
+		.storage = app->storage,
+		.writer = app->writer,
+		.node = app->node,
+		.beat_ms = app->config.presence_beat_ms,
+		.grace_ms = app->config.presence_grace_ms,
+		.count_ms = app->config.presence_count_ms,
+	};
+
+	app->presence = presence_create(&options);
+}
+
+static void
 make_sessions(struct app *app)
 {
 	const struct config *config = &app->config;
@@ -289,6 +310,7 @@ make_sessions(struct app *app)
 		.pipeline = app->pipeline,
 		.writer = app->writer,
 		.wheel = app->wheel,
+		.presence_watch = presence_watchers(app->presence),
 		.token_key = &app->token_key,
 		.node = app->node,
 		.frame_bytes = (size_t)config->limits_frame_bytes,
@@ -339,6 +361,7 @@ start(struct app *app, struct fault *ret_fault)
 	app->wheel = wheel_create(loop_uv(app->loop));
 	TRY(storage_create(config->database_url, STORAGE_THREADS, app->loop, &app->storage, ret_fault));
 	TRY(hub_create(app->loop, app->storage, config->redis_url, &app->hub, ret_fault));
+	make_presence(app);
 	make_sessions(app);
 	TRY(start_serving(app, ret_fault));
 	on_probe_timer(&app->probe_timer);

@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "log.h"
 #include "metrics.h"
+#include "presence_watch.h"
 #include "session_private.h"
 #include "typing.h"
 
@@ -66,11 +67,17 @@ session_login_id(const struct session *session)
 
 /* Out. */
 
+bool
+session_is_clear(const struct session *session)
+{
+	return lanes_are_empty(&session->lanes) && ws_can_send(session->conn);
+}
+
 /* Written at once when nothing waits. False: it must wait. */
 static bool
 write_now(struct session *session, struct frame *frame)
 {
-	if (!lanes_are_empty(&session->lanes) || !ws_can_send(session->conn))
+	if (!session_is_clear(session))
 		return false;
 	ws_send(session->conn, frame);
 	return true;
@@ -267,6 +274,8 @@ detach(struct session *session)
 	sends_finish(&session->sends);
 	cursors_forget(&session->cursor_owner);
 	lanes_finish(&session->lanes);
+	presence_watch_leave(session->watcher);
+	session->watcher = NULL;
 	hub_leave(session->server->options.hub, session->hub_socket);
 	session->hub_socket = NULL;
 }

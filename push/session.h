@@ -19,6 +19,7 @@ struct hub;
 struct hub_socket;
 struct loop;
 struct pipeline;
+struct presence_watch;
 struct writer;
 struct storage;
 struct token_key;
@@ -40,6 +41,8 @@ void session_send_durable(struct session *session, struct frame *frame, const ch
 void session_send_control(struct session *session, struct frame *frame);
 /* Of what waits under one key only the newest is sent (lane.h). */
 void session_send_ephemeral(struct session *session, struct frame *frame, const char *key);
+/* Whether a frame would be written at once: nothing waits. */
+bool session_is_clear(const struct session *session);
 
 struct session_hello {
 	const char *epoch;
@@ -68,6 +71,7 @@ struct session_server_options {
 	struct pipeline *pipeline;
 	struct writer *writer;
 	struct wheel *wheel;
+	struct presence_watch *presence_watch;
 	const struct token_key *token_key;
 	const char *node; /* this process's name in hello */
 	size_t frame_bytes;

@@ -12,6 +12,7 @@
 #include "wheel.h"
 
 struct auth;
+struct presence_watcher;
 struct typing;
 
 struct session_server {
@@ -35,6 +36,7 @@ struct session {
 	int64_t token_expires_at_ms, token_grace_ms; /* wall clock */
 	struct auth *auth;                           /* the auth frame, until hello answers it */
 	struct hub_socket *hub_socket;
+	struct presence_watcher *watcher; /* NULL until it watches somebody */
 
 	struct rate rate;
 	struct sends sends;

@@ -3,6 +3,7 @@
  * it is not. */
 #include "subscriber.h"
 
+#include <assert.h>
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -201,7 +202,7 @@ subscriber_create(struct loop *loop, const char *redis_url, const struct subscri
 	if (!subscriber)
 		abort();
 	status = redis_parse_url(redis_url, &subscriber->arena, &subscriber->path, &subscriber->host, &subscriber->port,
-			       ret_fault);
+				 ret_fault);
 	if (status != OK) {
 		arena_finish(&subscriber->arena);
 		free(subscriber);
@@ -256,4 +257,93 @@ subscriber_remove(struct subscriber *subscriber, const char *channel)
 {
 	if (subscriber->up)
 		redisAsyncCommand(subscriber->listening, NULL, NULL, "UNSUBSCRIBE %s", channel);
+}
+
+/* Commands. */
+
+enum { ARGUMENTS_MAX = 1024 };
+
+struct command {
+	struct subscriber_script *script; /* NULL: a plain command */
+	subscriber_done *done;
+	void *context;
+};
+
+/* A script that Redis has lost (SCRIPT FLUSH) is sent whole the next time; this call is one without an answer. */
+static void
+on_answer(redisAsyncContext *redis, void *data, void *privdata)
+{
+	struct command *command = privdata;
+	const redisReply *reply = data;
+	const char *text = NULL;
+
+	(void)redis;
+	if (reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS))
+		text = reply->str;
+	else if (reply && reply->type == REDIS_REPLY_ERROR && command->script)
+		command->script->sha[0] = '\0';
+	if (reply && reply->type == REDIS_REPLY_ERROR)
+		log_warn("redis_refused", LOG_S("reason", reply->str));
+	command->done(command->context, text);
+	free(command);
+}
+
+static void
+on_loaded(redisAsyncContext *redis, void *data, void *privdata)
+{
+	struct subscriber_script *script = privdata;
+	const redisReply *reply = data;
+
+	(void)redis;
+	if (reply && reply->type == REDIS_REPLY_STRING && reply->len == sizeof script->sha - 1)
+		memcpy(script->sha, reply->str, sizeof script->sha);
+}
+
+static bool
+submit(struct subscriber *subscriber, const char *const *words, size_t n, const struct command *command)
+{
+	struct command *copy;
+
+	if (!subscriber->up || !subscriber->commands)
+		return false;
+	copy = malloc(sizeof *copy);
+	if (!copy)
+		abort();
+	*copy = *command;
+	if (redisAsyncCommandArgv(subscriber->commands, on_answer, copy, (int)n, (const char **)words, NULL) ==
+	    REDIS_OK)
+		return true;
+	free(copy);
+	return false;
+}
+
+bool
+subscriber_is_up(const struct subscriber *subscriber)
+{
+	return subscriber->up;
+}
+
+bool
+subscriber_command(struct subscriber *subscriber, const char *const *words, size_t n, subscriber_done *done,
+		   void *context)
+{
+	return submit(subscriber, words, n, &(struct command){NULL, done, context});
+}
+
+bool
+subscriber_eval(struct subscriber *subscriber, struct subscriber_script *script, const char *const *arguments, size_t n,
+		subscriber_done *done, void *context)
+{
+	const char *words[ARGUMENTS_MAX + 3] = {"EVALSHA", script->sha, "0"};
+
+	assert(n <= ARGUMENTS_MAX);
+	if (!subscriber->up || !subscriber->commands)
+		return false;
+	if (!script->sha[0]) {
+		words[0] = "EVAL";
+		words[1] = script->text;
+		redisAsyncCommand(subscriber->commands, on_loaded, script, "SCRIPT LOAD %s", script->text);
+	}
+	memcpy(words + 3, arguments, n * sizeof *arguments);
+	return submit(subscriber, words, n + 3, &(struct command){script, done, context});
 }

@@ -18,6 +18,15 @@ enum {
 
 struct subscriber;
 
+/* A program for Redis (a literal). Begins as {.text = ...}; `sha` is filled once Redis has it. */
+struct subscriber_script {
+	const char *text;
+	char sha[41];
+};
+
+/* The answer's text, NUL-terminated and valid until it returns; NULL when there is none: refused, or the connection was lost. */
+typedef void subscriber_done(void *context, const char *text);
+
 struct subscriber_events {
 	void (*record)(void *context, const char *channel, const char *bytes, size_t len);
 	void (*confirmed)(void *context, const char *channel);
@@ -35,5 +44,14 @@ void subscriber_destroy(struct subscriber *subscriber);
 /* Sends SUBSCRIBE in batches of SUBSCRIBER_BATCH; nothing happens while the connection is down. */
 void subscriber_add(struct subscriber *subscriber, const char *const *channels, size_t n_channels);
 void subscriber_remove(struct subscriber *subscriber, const char *channel);
+
+bool subscriber_is_up(const struct subscriber *subscriber);
+
+/* Runs a script with `n` arguments, or a plain command of `n` words: `done` is called once, also when the connection is lost.
+ * False: it is not up, and `done` will not be called. The caller bounds how many are under way. */
+bool subscriber_eval(struct subscriber *subscriber, struct subscriber_script *script, const char *const *arguments,
+		     size_t n, subscriber_done *done, void *context);
+bool subscriber_command(struct subscriber *subscriber, const char *const *words, size_t n, subscriber_done *done,
+			void *context);
 
 #endif

@@ -72,6 +72,13 @@ static const struct setting settings[] = {
 	    "after SIGTERM: over how long the WebSockets are sent away, one after the other"),
 	TEXT("push.node", push_node, "", "name of this node; empty: the host's name"),
 
+	INT("presence.beat_ms", presence_beat_ms, "15000", 200, 600000, "ms",
+	    "between a push process's signs of life; three missing and its people count as gone"),
+	INT("presence.grace_ms", presence_grace_ms, "15000", 0, 600000, "ms",
+	    "from a person's last WebSocket to being told offline"),
+	INT("presence.count_ms", presence_count_ms, "5000", 200, 600000, "ms",
+	    "between two counts of who is online in a group of over 250"),
+
 	WORDS("auth.sign_up", KIND_SWITCH, auth_sign_up, "open", "open|closed", "whether people may sign up"),
 	INT("auth.access_token_s", auth_access_token_s, "600", 1, 86400, "s", "life of an access token"),
 	INT("auth.refresh_token_s", auth_refresh_token_s, "2592000", 1, 31536000, "s",

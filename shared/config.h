@@ -37,6 +37,10 @@ struct config {
 	int64_t push_drain_ms; /* push.drain_ms: from SIGTERM to the last socket's slot */
 	const char *push_node; /* push.node: name of this node; a random part is added per start */
 
+	int64_t presence_beat_ms;  /* presence.beat_ms */
+	int64_t presence_grace_ms; /* presence.grace_ms */
+	int64_t presence_count_ms; /* presence.count_ms */
+
 	bool auth_sign_up;             /* auth.sign_up: open | closed */
 	int64_t auth_access_token_s;   /* auth.access_token_s */
 	int64_t auth_refresh_token_s;  /* auth.refresh_token_s */

@@ -154,6 +154,26 @@ event_cursor_moved(struct arena *arena, enum event_cursor cursor, const char *us
 			   (json_int_t)(read ? membership->read_seq : membership->delivered_seq)));
 }
 
+void
+event_user_updated(struct arena *arena, const struct user *user, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = EVENT_REV_NONE};
+	set_channel(ret_event, 'p', user->id);
+	set_json(ret_event, arena, "user.updated",
+		 json_pack("{s:s, s:o}", "type", "user.updated", "user", user_to_json(user)));
+}
+
+void
+event_presence_count(struct arena *arena, const char *conversation_id, int64_t online, int64_t member_count,
+		     struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = EVENT_REV_NONE};
+	set_channel(ret_event, 'c', conversation_id);
+	set_json(ret_event, arena, "presence.count",
+		 json_pack("{s:s, s:s, s:I, s:I}", "type", "presence.count", "conversation_id", conversation_id,
+			   "online", (json_int_t)online, "member_count", (json_int_t)member_count));
+}
+
 char *
 event_encode(struct arena *arena, const char *epoch, const struct event *event, size_t *ret_len)
 {
@@ -184,7 +204,8 @@ is_canonical_id(const char *text)
 static bool
 is_channel(const char *channel)
 {
-	return (channel[0] == 'c' || channel[0] == 'u') && channel[1] == ':' && is_canonical_id(channel + 2);
+	return (channel[0] == 'c' || channel[0] == 'u' || channel[0] == 'p') && channel[1] == ':' &&
+	       is_canonical_id(channel + 2);
 }
 
 /* An id, or "-" which becomes "". */

@@ -17,11 +17,12 @@
 #include "model/changes.h"
 #include "model/conversation.h"
 #include "model/message.h"
+#include "model/user.h"
 
 enum {
 	EVENT_EPOCH_SIZE = 64,
 	EVENT_KIND_SIZE = 32,
-	EVENT_CHANNEL_SIZE = ID_SIZE + 2, /* c:<id> or u:<id> */
+	EVENT_CHANNEL_SIZE = ID_SIZE + 2, /* c:<id>, u:<id> or p:<id> */
 	EVENT_HEADER_MAX = 256,           /* bytes of the first line */
 	EVENT_RECORD_MAX = 128 * 1024,
 	EVENT_REV_NONE = 0, /* no place in a stream */
@@ -63,6 +64,12 @@ void event_typing_started(struct arena *arena, const char *conversation_id, cons
 enum event_cursor { EVENT_CURSOR_READ, EVENT_CURSOR_DELIVERED };
 void event_cursor_moved(struct arena *arena, enum event_cursor cursor, const char *user_id,
 			const struct membership *membership, struct event *ret_event);
+
+/* Another display name, for those who watch the person (channel p:<id>). */
+void event_user_updated(struct arena *arena, const struct user *user, struct event *ret_event);
+/* How many of a large conversation's members are online. */
+void event_presence_count(struct arena *arena, const char *conversation_id, int64_t online, int64_t member_count,
+			  struct event *ret_event);
 
 /* The record's bytes (in the arena) for a bus of this epoch. */
 char *event_encode(struct arena *arena, const char *epoch, const struct event *event, size_t *ret_len);

@@ -159,8 +159,14 @@ update_user(struct batch *batch, struct write_user *write)
 		return OK;
 	TRY(users_set_display_name(batch->db, write->user_id, write->display_name));
 	enum status status = users_get(batch->db, &write->op.arena, write->user_id, &write->user, &fault);
+	struct event event;
 
-	return batch_is_refusal(status, &fault) ? refuse_ended(&write->op) : status;
+	if (batch_is_refusal(status, &fault))
+		return refuse_ended(&write->op);
+	TRY(status);
+	event_user_updated(&batch->arena, &write->user, &event);
+	batch_announce(batch, &event);
+	return OK;
 }
 
 /* Whoever knew the old password has no session any more. */
@@ -208,6 +214,7 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_CHANGE_MESSAGE:
 	case WRITE_ENSURE_DIRECT:
 	case WRITE_MARK_READ:
+	case WRITE_CONNECTIONS:
 	case WRITE__MAX:
 		break;
 	}

@@ -99,6 +99,9 @@ MUST_USE enum status direct_announce(struct batch *batch, const char *conversati
 MUST_USE enum status mark_read_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status mark_read_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
+/* Runs one WRITE_CONNECTIONS operation (connections.c). */
+MUST_USE enum status connections_run(struct batch *batch, struct write_op *op);
+
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 

@@ -14,6 +14,7 @@
 #include "bus.h"
 #include "model/changes.h"
 #include "model/message.h"
+#include "model/presence.h"
 #include "model/session.h"
 #include "model/user.h"
 
@@ -30,6 +31,7 @@ enum write_kind {
 	WRITE_PASSWORD,       /* struct write_password */
 	WRITE_ENSURE_DIRECT,  /* struct write_direct */
 	WRITE_MARK_READ,      /* struct write_mark_read */
+	WRITE_CONNECTIONS,    /* struct write_connections */
 	WRITE__MAX,
 };
 
@@ -128,6 +130,13 @@ struct write_mark_read {
 	/* result */
 	struct membership membership; /* as it is now */
 	bool unchanged;               /* the read cursor was there or further already */
+};
+
+/* Who came and left, written behind by the process they came to: nobody's request, so no session is looked at. */
+struct write_connections {
+	struct write_op op;
+	const struct presence *people; /* none unknown */
+	size_t n_people;
 };
 
 struct writer;

@@ -217,7 +217,7 @@ other_bytes_are_refused(void **state)
 		{"c:" TALK, "e 1 k - - 1\n{}", ERR_MALFORMED},
 		{"c:" TALK, "e\t 1 k - - 0\n{}", ERR_MALFORMED},
 		{"c:" TALK, "e 1 kind.that.is.longer.than.any.we.have - - 0\n{}", ERR_MALFORMED},
-		{"p:" TALK, "e 1 k - - 0\n{}", ERR_MALFORMED},
+		{"q:" TALK, "e 1 k - - 0\n{}", ERR_MALFORMED},
 		{"c:", "e 1 k - - 0\n{}", ERR_MALFORMED},
 		{"", "e 1 k - - 0\n{}", ERR_MALFORMED},
 	};

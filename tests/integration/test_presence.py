@@ -1,0 +1,175 @@
+"""Who is there: several devices and processes, grace, dead nodes, an emptied Redis, none at all, and many at once."""
+
+from __future__ import annotations
+
+import time
+
+from support.client import Person
+from support.presence import (
+    QUICK,
+    connect_second,
+    hears,
+    large_group,
+    redis,
+    rows,
+    second_push,
+    sees,
+    start_push,
+    told,
+    watch,
+)
+from support.shared import MakeStack
+from support.stack import Stack
+from support.waiting import wait_until
+
+STATUS = "SELECT connection_status FROM connections WHERE user_id = ?"
+CALM = {"presence.beat_ms": "400", "presence.grace_ms": "2000"}
+
+
+def people(stack: Stack, *names: str) -> list[Person]:
+    return [Person.new(stack, name) for name in names]
+
+
+def test_coming_and_going_on_two_devices_and_two_processes(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob = people(stack, "ann", "bob")
+    with second_push(stack), ann.connect(direct=True) as eye:
+        sees(eye, {ann: "online", bob: "offline"})
+        one = bob.connect(direct=True)
+        hears(eye, bob, "online")
+        two = connect_second(bob)
+        time.sleep(1.0)  # the other process has said so
+        mark = len(eye.objects)
+        one.close()
+        eye.wait_while_open(2.5)
+        assert told(eye, mark) == []  # there on the other process
+        two.close()
+        hears(eye, bob, "offline", since=mark)
+        wait_until(
+            lambda: (
+                rows(stack, "SELECT connection_status FROM connections WHERE user_id = ?", bob.id) == [("offline",)]
+            ),
+            "the row",
+            15,
+        )
+        item = eye.request("presence.watch", user_ids=[bob.id])["items"][0]
+        assert item["connection_status"] == "offline" and item["last_seen"].startswith("20")
+
+
+def test_back_within_the_grace_is_never_told(make_stack: MakeStack) -> None:
+    stack = make_stack(CALM)
+    ann, bob = people(stack, "ann", "bob")
+    with ann.connect() as eye:
+        bob.connect().close()
+        sees(eye, {bob: "online"})
+        mark = len(eye.objects)
+        for _ in range(3):
+            with bob.connect() as live:
+                live.request("ping")
+        eye.wait_while_open(1.0)
+        assert told(eye, mark) == []
+        hears(eye, bob, "offline", since=mark)
+
+
+def test_a_killed_process_is_missed_and_its_successor_too(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob, cy = people(stack, "ann", "bob", "cy")
+    with second_push(stack) as second, ann.connect(direct=True) as eye:
+        connect_second(bob), connect_second(cy)
+        sees(eye, {bob: "online", cy: "online"})
+        mark = len(eye.objects)
+        second.kill()
+        start_push(second, stack.port + 5)  # under the same name
+        with connect_second(bob):
+            hears(eye, cy, "offline", since=mark)  # nobody ever said so: the node's key ran out
+            eye.wait_while_open(1.0)
+            assert (bob.id, "offline") not in told(eye, mark)
+            assert watch(eye, bob, cy) == {bob.id: "online", cy.id: "offline"}
+
+
+def test_an_emptied_redis_is_filled_again(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob = people(stack, "ann", "bob")
+    with second_push(stack), ann.connect(direct=True) as eye, connect_second(bob):
+        sees(eye, {bob: "online"})
+        mark = len(eye.objects)
+        redis(stack, "FLUSHALL")
+        redis(stack, "SCRIPT", "FLUSH")
+        wait_until(lambda: redis(stack, "HLEN", f"presence:{bob.id}") == b":1\r\n", "he is written again", 10)
+        eye.wait_while_open(1.5)
+        assert (bob.id, "offline") not in told(eye, mark)
+        assert watch(eye, bob, ann) == {bob.id: "online", ann.id: "online"}
+
+
+def test_without_redis_nobody_is_offline(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob, cy = people(stack, "ann", "bob", "cy")
+    with ann.connect() as eye, bob.connect():
+        sees(eye, {bob: "online", cy: "offline"})
+        mark = len(eye.objects)
+        stack.redis.kill()
+        eye.event("presence.unknown", 15)
+        assert watch(eye, bob, cy) == {bob.id: "unknown", cy.id: "unknown"}
+        stack.redis.start()
+        hears(eye, bob, "online", 20, mark)
+        hears(eye, cy, "offline", 20, mark)
+        assert (bob.id, "offline") not in told(eye, mark)
+
+
+def test_many_come_back_at_once_and_nobody_is_told_offline(make_stack: MakeStack) -> None:
+    stack = make_stack(CALM | {"presence.grace_ms": "15000"})
+    crowd = people(stack, *["p"] * 20)
+    lives = [one.connect(direct=True) for one in crowd]
+    for live in lives:
+        sees(live, dict.fromkeys(crowd, "online"))
+    for live in lives:
+        live.close()
+    stack.push.end()
+    stack.push.start()
+    stack.wait_ready()
+    lives = [one.connect(direct=True) for one in crowd]
+    answers = [watch(live, *crowd) for live in lives]
+    assert all("offline" not in answer.values() for answer in answers)
+    time.sleep(2.5)
+    frames = [sum(o.get("type") == "presence.updated" for o in live.objects) for live in lives]
+    assert all("offline" not in dict(told(live)).values() for live in lives)
+    print("presence frames a socket:", max(frames))
+    assert max(frames) <= 4
+    for live in lives:
+        live.close()
+
+
+def test_of_a_large_group_only_a_count_is_told(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob = people(stack, "ann", "bob")
+    group = large_group(stack, [ann, bob], 260)
+    with second_push(stack), ann.connect(direct=True) as eye:
+        eye.event("presence.count", 15, conversation_id=group, online=1, member_count=262)
+        with connect_second(bob) as live:
+            live.event("presence.count", 15, conversation_id=group, online=2)
+            eye.event("presence.count", 15, conversation_id=group, online=2)
+
+
+def test_another_name_is_told_to_who_watches(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    ann, bob = people(stack, "ann", "bob")
+    with ann.connect() as live:
+        watch(live, bob)
+        assert bob.request("PATCH", "/users/me", json={"display_name": "Robert"}).status_code == 200
+        user = live.event("user.updated")["user"]
+        assert user == {"id": bob.id, "username": bob.username, "display_name": "Robert"}
+
+
+def test_what_a_list_may_be(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    ann, bob = people(stack, "ann", "bob")
+    with ann.connect() as live:
+        nobody = "0196f3a1-7c00-7000-8000-00000000dead"
+        items = live.request("presence.watch", user_ids=[bob.id, bob.id.upper(), nobody])["items"]
+        assert [item["user_id"] for item in items] == [bob.id]
+        assert live.request("presence.watch", user_ids=[])["items"] == []
+        for bad in (["x"], [1], "x", [nobody] * 201):
+            assert live.request("presence.watch", user_ids=bad)["error"]["code"] == "bad_request"
+        numbers = [live.ask("presence.watch", user_ids=[bob.id]) for _ in range(30)]
+        codes = {live.reply(number).get("error", {}).get("code") for number in numbers}
+        assert codes == {None, "rate_limited"}

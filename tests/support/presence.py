@@ -1,0 +1,121 @@
+"""Presence as a test sees it: a second push process beside the stack's, sockets that watch, and Redis by hand."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from support.client import Person, new_id
+from support.live import Live
+from support.process import Process
+from support.stack import ROOT, Stack
+from support.waiting import wait_until
+
+# Times that a test can wait for; `alive` without its beat is three of them.
+QUICK = {"presence.beat_ms": "400", "presence.grace_ms": "600", "presence.count_ms": "600"}
+
+
+@contextmanager
+def second_push(stack: Stack) -> Iterator[Process]:
+    """Another push process with a port of its own, stack.port + 5."""
+    env = stack.env | {"STONECHAT_PUSH_PORT": str(stack.port + 5), "STONECHAT_METRICS_PORT": str(stack.port + 12)}
+    process = Process("push2", [str(stack.build / "stonechat-push")], ROOT, env, stack.log / "push2.log")
+    start_push(process, stack.port + 5)
+    try:
+        yield process
+    finally:
+        if process.running:
+            status, _ = process.end()
+            assert status == 0, process.tail()
+
+
+def start_push(process: Process, port: int) -> None:
+    process.start()
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens, f"{process.name} listens")
+
+
+def connect_second(person: Person) -> Live:
+    """A socket of the second process."""
+    assert person.token
+    live = Live(f"http://127.0.0.1:{person.stack.port + 5}")
+    live.authenticate(person.token)
+    return live
+
+
+def watch(live: Live, *people: Person) -> dict[str, str]:
+    """presence.watch; the status of each in the answer."""
+    reply = live.request("presence.watch", user_ids=[one.id for one in people])
+    assert reply["ok"] is True, reply
+    return {item["user_id"]: item["connection_status"] for item in reply["items"]}
+
+
+def told(live: Live, since: int = 0) -> list[tuple[str, str]]:
+    """(user, status) of each item of presence.updated, in order; `since` objects are left out."""
+    return [
+        (item["user_id"], item["connection_status"])
+        for frame in live.objects[since:]
+        if frame.get("type") == "presence.updated"
+        for item in frame["items"]
+    ]
+
+
+def sees(live: Live, wanted: dict[Person, str], timeout: float = 20.0) -> None:
+    """Watches them and waits until this is what is known, by the answer or by what is told afterwards."""
+    mark = len(live.objects)
+    known = watch(live, *wanted)
+    by_id = {person.id: status for person, status in wanted.items()}
+    wait_until(lambda: known | dict(told(live, mark)) == by_id, f"{by_id} is known", timeout)
+
+
+def hears(live: Live, person: Person, status: str, timeout: float = 10.0, since: int = 0) -> None:
+    """Waits until the socket is told that."""
+    wait_until(lambda: (person.id, status) in told(live, since), f"{person.username} is told {status}", timeout)
+
+
+def redis(stack: Stack, *words: str) -> bytes:
+    """One command; the first bytes of the answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(stack.run / "redis.sock"))
+        text = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
+        connection.sendall(text.encode())
+        return connection.recv(65536)
+
+
+def rows(stack: Stack, sql: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=20)) as db:
+        found = db.execute(sql, values).fetchall()
+        db.commit()
+        return found
+
+
+def large_group(stack: Stack, members: list[Person], n_others: int) -> str:
+    """A group of these and of as many people who never come, put into the database past the server."""
+    group, now = new_id(), 1_700_000_000_000
+    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=20)) as db:
+        others = [new_id() for _ in range(n_others)]
+        db.executemany(
+            "INSERT INTO users (id, username, username_key, display_name, display_name_key, password_hash, role,"
+            " created_at) VALUES (?, ?, ?, 'Nobody', 'nobody', '-', 'member', ?)",
+            [(one, f"n{one[-12:]}", f"n{one[-12:]}", now) for one in others],
+        )
+        everybody = [one.id for one in members] + others
+        db.execute(
+            "INSERT INTO conversations (id, kind, title, rev, last_rev, change_no, created_by, created_at,"
+            " member_count) VALUES (?, 'group', 'All', 1, 1, 0, ?, ?, ?)",
+            (group, everybody[0], now, len(everybody)),
+        )
+        db.executemany(
+            "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at)"
+            " VALUES (?, ?, 'member', 1, 0, ?)",
+            [(group, one, now) for one in everybody],
+        )
+        db.commit()
+    return group
