@@ -49,7 +49,7 @@ def name_of(request: Request) -> str:
     return " ".join(str(word) for word in words if word is not None)
 
 
-def shown(one: Conversation) -> Json:
+def shown(one: Conversation, now: float) -> Json:
     """All that a case may list of a conversation."""
     messages = one.messages()
     return {
@@ -63,7 +63,9 @@ def shown(one: Conversation) -> Json:
         "members": sorted(one.present()),
         "title": one.title,
         "read_seq": one.read_seq,
-        "others_read": one.others_read,
+        "others_read": one.receipts.read,
+        "others_delivered": one.receipts.delivered,
+        "typing": one.receipts.typing(now),
     }
 
 
@@ -112,7 +114,7 @@ class Run:
     def view(self, wanted: Json) -> None:
         assert set(self.follower.conversations) == set(wanted)
         for conversation_id, keys in wanted.items():
-            held = shown(self.follower.conversations[conversation_id])
+            held = shown(self.follower.conversations[conversation_id], self.now)
             assert {key: held[key] for key in keys} == keys
 
     def step(self, step: Json) -> None:

@@ -155,6 +155,17 @@ def read_updated(scene: Scene) -> Json:
     return live.event("read.updated")
 
 
+def passing(type_: str, said: str, **keys: object) -> Cause:
+    """What Ann hears of Bob."""
+
+    def cause(scene: Scene) -> Json:
+        live, theirs = scene.socket(scene.ann), scene.socket(scene.bob)
+        assert theirs.request(said, conversation_id=scene.room, **keys)["ok"]
+        return live.event(type_)
+
+    return cause
+
+
 def session_revoked(scene: Scene) -> Json:
     live = scene.socket(scene.ann.another_device())
     live_id = scene.ann.get("/auth/sessions").json()["items"]
@@ -192,6 +203,9 @@ CAUSES: dict[str, Cause] = {
     "conversation.created": conversation_created,
     "conversation.removed": conversation_removed,
     "read.updated": read_updated,
+    "read.updated in passing": passing("read.updated", "read.update", seq=1),
+    "delivered.updated in passing": passing("delivered.updated", "delivered.update", seq=1),
+    "typing.started in passing": passing("typing.started", "typing.start"),
     "session.revoked": session_revoked,
     "changes of the person": changes_of_the_person,
     "gap": gap,
@@ -200,6 +214,8 @@ CAUSES: dict[str, Cause] = {
 
 
 def name_of(event: Json) -> str:
+    if "user_id" in event and not {"me", "rev"} & event.keys():
+        return f"{event['type']} in passing"
     streams = event["type"] in ("changes", "gap") and "conversation_id" not in event
     return f"{event['type']} of the person" if streams else str(event["type"])
 

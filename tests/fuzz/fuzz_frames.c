@@ -176,6 +176,7 @@ static void
 stop(void)
 {
 	hub_stop(world.hub);
+	session_server_flush(world.server);
 	writer_destroy(world.writer);
 	pipeline_destroy(world.pipeline);
 	storage_stop(world.storage);

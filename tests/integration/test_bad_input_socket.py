@@ -332,9 +332,10 @@ def test_who_has_ended_does_not_get_in(stack: Stack, ann: Person, end: Callable[
     assert live.wait_closed(4) == 4403, "and the connection with it, at once"
 
 
-@pytest.mark.parametrize("example", [p for p in LIVE_FRAMES if p.id not in ("ping", "auth.refresh")])
+@pytest.mark.parametrize("example", [p for p in LIVE_FRAMES if p.id not in ("ping", "auth.refresh", "typing.start")])
 def test_who_has_ended_says_nothing_any_more(stack: Stack, ann: Person, bob: Person, example: Json) -> None:
-    """The session is asked for in the transaction that stores, whatever the socket has heard; then it closes."""
+    """The session is asked for in the transaction that stores, whatever the socket has heard; then it closes. Typing
+    stores nothing and asks nothing."""
     here = standing_in(example, ann, bob)
     room = ann.conversation_with(bob)
     before = bob.history(room)

@@ -1,4 +1,4 @@
-"""Typing, delivered and read cursors, who has read a message: told to the others, repaired for oneself, cheap in a crowd."""
+"""Typing, cursors, and who has read a message: told to the others, repaired for oneself, cheap in a crowd."""
 
 from __future__ import annotations
 

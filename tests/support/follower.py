@@ -338,8 +338,8 @@ class Follower:
             self._my_changes(frame)
         elif "me" in frame or kind == "conversation.removed":
             self._mine(kind, conversation_id, frame)
-        elif kind == "read.updated" and conversation_id in self.conversations:
-            self._read(self.conversations[conversation_id], frame["user_id"], frame["seq"])
+        elif "rev" not in frame and conversation_id in self.conversations:
+            self.conversations[conversation_id].receipts.passes(frame, self._now)
         elif conversation_id and "rev" in frame:
             self._event(self._conversation(conversation_id), kind, frame)
 
@@ -475,7 +475,7 @@ class Follower:
         if user_id == self.user_id:
             one.read_seq = max(one.read_seq, seq)
         else:
-            one.others_read[user_id] = max(one.others_read.get(user_id, 0), seq)
+            one.receipts.has_read(user_id, seq)
 
     def _drop(self, one: Conversation) -> None:
         if self.conversations.get(one.id) is one:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from support.receipts import Receipts
+
 PULL_AFTER_MS = 100
 RETRY_MAX_MS = 20_000
 
@@ -96,7 +98,7 @@ class Conversation(Stream):
         self.title_rev = 0  # the head at which the title was read
         self.own_rev = 0  # of the newest word on one's own membership
         self.read_seq = 0
-        self.others_read: dict[str, int] = {}  # best effort
+        self.receipts = Receipts()
         self.rows: dict[int, Json] = {}  # messages by seq; each is what it was at `known` or later
         self.reactions: dict[int, tuple[int, list[Json]]] = {}  # newer than the row, by seq, with their rev
         self.low: int | None = None  # from here on the messages are all there; None: no page was read
@@ -127,6 +129,8 @@ class Conversation(Stream):
             del self.reactions[seq]
         elif part and not row.get("deleted"):
             row = row | {"reactions": part[1]}
+        if row.get("sender_id", self.me) != self.me:
+            self.receipts.said(row["sender_id"], seq, newest=seq > max(self.rows, default=0))
         self.rows[seq] = row
 
     def apply_reactions(self, seq: int, rev: int, reactions: list[Json]) -> None:
@@ -144,6 +148,8 @@ class Conversation(Stream):
         old = self.members.get(user_id)
         if row["rev"] > old["rev"] if old else max(row["rev"], read_at) > self.base:
             self.members[user_id] = row
+        if user_id != self.me:
+            self.receipts.apply_member(row)
         return user_id != self.me or self.apply_own(row["rev"], member=not row.get("left_at"))
 
     def apply_own(self, rev: int, *, member: bool) -> bool:

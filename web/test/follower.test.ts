@@ -52,7 +52,7 @@ function nameOf(request: Request): string {
 }
 
 /** All that a case may list of a conversation. */
-function shown(one: ConversationStream): Json {
+function shown(one: ConversationStream, now: number): Json {
 	const messages = one.low === null ? [] : one.messages();
 	const bySeq = (value: (row: StoredMessage) => unknown) => Object.fromEntries(messages.map((row) => [row.seq, value(row)]));
 	const reactions = bySeq((row) => Object.fromEntries((row.reactions ?? []).map((part) => [part.emoji, part.count])));
@@ -63,7 +63,9 @@ function shown(one: ConversationStream): Json {
 		members: one.present().sort(),
 		title: one.title,
 		read_seq: one.readSeq,
-		others_read: Object.fromEntries(one.othersRead),
+		others_read: Object.fromEntries(one.receipts.read),
+		others_delivered: Object.fromEntries(one.receipts.delivered),
+		typing: one.receipts.typing(now).sort(),
 	};
 }
 
@@ -119,7 +121,7 @@ class Run {
 	private view(wanted: Json): void {
 		assert.deepEqual([...this.follower.conversations.keys()].sort(), Object.keys(wanted).sort());
 		for (const [id, keys] of Object.entries(wanted)) {
-			const held = shown(this.follower.conversations.get(id)!);
+			const held = shown(this.follower.conversations.get(id)!, this.now);
 			assert.deepEqual(Object.fromEntries(Object.keys(keys).map((key) => [key, held[key]])), keys);
 		}
 	}

@@ -333,8 +333,8 @@ export class Follower {
 		if (frame.type === "changes") return id === undefined ? this.onMyChanges(frame) : this.onChanges(this.conversation(id), frame);
 		if (frame.me !== undefined || frame.type === "conversation.removed") return this.onMine(id, frame);
 		if (id === undefined) return;
-		if (frame.type === "read.updated") this.conversations.get(id)?.applyRead(frame.seq ?? 0, frame.user_id);
-		else if (frame.rev !== undefined) this.onEvent(this.conversation(id), frame.rev, frame);
+		if (frame.rev === undefined) this.conversations.get(id)?.receipts.pass(frame, this.now);
+		else this.onEvent(this.conversation(id), frame.rev, frame);
 	}
 
 	private onHello(frame: Frame): void {

@@ -5,6 +5,7 @@
 // also holds its rows and says which of its messages form an unbroken run up to the newest. tests/support/streams.py is
 // the same in Python.
 
+import { Receipts } from "./receipts";
 import type { Conversation, Member, Reaction, StoredMessage } from "./types";
 
 const PULL_AFTER_MS = 100;
@@ -122,8 +123,7 @@ export class ConversationStream extends Stream {
 	ownSeq = 0;
 	/** How far one has read, on any device. */
 	readSeq = 0;
-	/** How far others have, as far as it was heard. */
-	readonly othersRead = new Map<string, number>();
+	readonly receipts = new Receipts();
 	/** Ids of messages that were asked for one by one, because something quotes them. */
 	readonly asked = new Set<string>();
 	private run: StoredMessage[] | null = null;
@@ -151,6 +151,7 @@ export class ConversationStream extends Stream {
 		if (old && row.rev <= old.rev) return;
 		const newer = this.reactions.get(row.seq);
 		if (newer && newer.rev <= row.rev) this.reactions.delete(row.seq);
+		if (row.sender_id !== this.userId) this.receipts.said(row.sender_id, row.seq, row.seq > (this.newest?.seq ?? 0));
 		this.hold(newer && newer.rev > row.rev && !row.deleted ? { ...row, reactions: newer.reactions } : row);
 		if (row.sender_id === this.userId) this.ownSeq = Math.max(this.ownSeq, row.seq);
 	}
@@ -172,7 +173,7 @@ export class ConversationStream extends Stream {
 	/** A read cursor only grows. */
 	applyRead(seq: number, userId: string = this.userId): void {
 		if (userId === this.userId) this.readSeq = Math.max(this.readSeq, seq);
-		else this.othersRead.set(userId, Math.max(this.othersRead.get(userId) ?? 0, seq));
+		else this.receipts.hasRead(userId, seq);
 	}
 
 	/** A message that is held, in the run or not. */
@@ -190,6 +191,7 @@ export class ConversationStream extends Stream {
 	applyMember(row: Member, readAt = 0): boolean {
 		const old = this.members.get(row.user_id);
 		if (old ? row.rev > old.rev : Math.max(row.rev, readAt) > this.base) this.members.set(row.user_id, row);
+		if (row.user_id !== this.userId) this.receipts.applyMember(row);
 		return row.user_id !== this.userId || this.applyOwn(row.rev, !row.left_at);
 	}
 

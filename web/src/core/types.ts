@@ -40,6 +40,9 @@ export interface Member {
 	role: string;
 	rev: number;
 	left_at?: string | null;
+	/** Null in a large conversation. */
+	read_seq?: number | null;
+	delivered_seq?: number | null;
 }
 
 export interface Conversation {
