@@ -64,6 +64,7 @@ def test_the_blocks(tour: Tour) -> None:
     assert '"content":"Hello"' in changed and "\N{WAVING HAND SIGN}" in changed
     missed = tour.type(PAGE["missed"])
     assert missed.count('"seq":1,') == 1 and '"has_more":false' in missed
+    assert tour.type(PAGE["read"]).split() == ["0", '[1,"grace"]']
 
 
 def test_the_client_misses_nothing(tour: Tour, client: Path, listener: Listener, stack: Stack) -> None:

@@ -152,6 +152,25 @@ cursors_of_one_batch_follow_one_another(void **state)
 		arena_finish(&writes[i].op.arena);
 }
 
+/* So that they don't part the sends, which are one step: a cursor may name what is sent after it. */
+static void
+cursors_come_after_what_is_sent(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_mark_read write;
+	struct write_send_message send;
+	struct write_op *ops[] = {&write.op, &send.op};
+
+	prepare(fixture, &write, fixture->bob, 4);
+	make_direct_send(&send, fixture->ada, fixture->bob, NULL, "word");
+	batch_run(&fixture->runner, ops, 2);
+	assert_int_equal(send.stored.seq, 4);
+	assert_int_equal(write.op.status, OK);
+	assert_int_equal(write.membership.read_seq, 4);
+	arena_finish(&write.op.arena);
+	arena_finish(&send.op.arena);
+}
+
 /* The person's other devices hear of a move, and of nothing when there was none. */
 static void
 a_move_is_told_once(void **state)
@@ -279,6 +298,7 @@ main(void)
 		CASE(what_is_not_there_is_not_read),
 		CASE(an_ended_session_marks_nothing),
 		CASE(cursors_of_one_batch_follow_one_another),
+		CASE(cursors_come_after_what_is_sent),
 		CASE(a_move_is_told_once),
 		CASE(what_is_delivered_changes_nobodys_stream),
 		CASE(the_others_hear_of_cursors_in_what_is_not_large),
