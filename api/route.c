@@ -233,6 +233,8 @@ serve(struct req *req)
 	TRY(find_route(req));
 	if (req->route->auth == ROUTE_AUTH_SESSION)
 		TRY(auth_check(req));
+	else if (req->route->auth == ROUTE_AUTH_DEVICE)
+		TRY(auth_check_device(req));
 	else if (req->route->auth == ROUTE_AUTH_TOKEN)
 		TRY(auth_token(req));
 	TRY(read_query(req, uri[path_len] ? uri + path_len + 1 : ""));

@@ -13,6 +13,7 @@ enum route_auth {
 	ROUTE_AUTH_NONE,
 	ROUTE_AUTH_TOKEN,   /* an access token; the writer asks for its session: req->caller without role */
 	ROUTE_AUTH_SESSION, /* an access token of a session that has not ended: req->caller */
+	ROUTE_AUTH_DEVICE,  /* the same, and no personal access token */
 };
 
 enum route_rate { ROUTE_RATE_NONE, ROUTE_RATE_AUTH, ROUTE_RATE_READ, ROUTE_RATE_WRITE };

@@ -163,6 +163,23 @@ join(struct session *session, struct auth *auth)
 		     WS_TOO_MANY_CONNECTIONS, "too_many_connections");
 }
 
+/* A personal access token is known by what was looked up. */
+static void
+take_login(struct session *session, struct auth *auth)
+{
+	const struct login *login = &auth->login;
+
+	if (login->token_hash[0]) {
+		int64_t now_s = clock_wall_ms() / 1000;
+		struct token_claims claims = {.issued_at_s = now_s, .expires_at_s = login->expires_at_ms / 1000};
+
+		memcpy(session->user_id, login->user_id, sizeof session->user_id);
+		memcpy(session->login_id, login->session_id, sizeof session->login_id);
+		take_expiry(session, &claims);
+	}
+	join(session, auth);
+}
+
 static void
 on_looked_up(struct login *login, enum status status)
 {
@@ -173,7 +190,7 @@ on_looked_up(struct login *login, enum status status)
 	if (session == NULL)
 		destroy(auth);
 	else if (status == OK)
-		join(session, auth);
+		take_login(session, auth);
 	else if (status == ERR_UNAUTHORIZED)
 		fail(session, reply_refusal(auth->id, status, "session_ended", "This log-in has ended; log in again."),
 		     WS_FORBIDDEN, "session_ended");
@@ -183,14 +200,19 @@ on_looked_up(struct login *login, enum status status)
 }
 
 static void
-begin(struct session *session, struct auth *auth, const struct token_claims *claims)
+take_claims(struct session *session, struct auth *auth, const struct token_claims *claims)
 {
 	memcpy(session->user_id, claims->user_id, sizeof session->user_id);
 	memcpy(session->login_id, claims->session_id, sizeof session->login_id);
 	take_expiry(session, claims);
-	session->auth = auth;
 	memcpy(auth->login.user_id, claims->user_id, sizeof auth->login.user_id);
 	memcpy(auth->login.session_id, claims->session_id, sizeof auth->login.session_id);
+}
+
+static void
+begin(struct session *session, struct auth *auth)
+{
+	session->auth = auth;
 	auth->login.done = on_looked_up;
 	auth->looking = true;
 	session_set_state(session, SESSION_AUTHENTICATING);
@@ -213,12 +235,17 @@ auth_on_auth(struct session *session, const struct event_frame *frame)
 	if (decode_auth(frame, auth, &token, &fault) != OK) {
 		fail(session, reply_error(frame->id, &fault, 0), WS_BAD_FRAME, "bad_frame");
 		destroy(auth);
+	} else if (token_is_personal(token)) {
+		id_hash_secret(token, strlen(token), auth->login.token_hash);
+		session->token_expires_at_ms = INT64_MAX / 2; /* until it is known */
+		begin(session, auth);
 	} else if (token_verify(session->server->options.token_key, token, clock_wall_ms() / 1000, &claims, &fault) !=
 		   OK) {
 		fail(session, reply_error(frame->id, &fault, 0), WS_TOKEN, fault.code);
 		destroy(auth);
 	} else {
-		begin(session, auth, &claims);
+		take_claims(session, auth, &claims);
+		begin(session, auth);
 	}
 }
 

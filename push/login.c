@@ -1,9 +1,25 @@
 /* A storage job around sessions_check. */
 #include "login.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "log.h"
+#include "store/access_tokens.h"
 #include "store/sessions.h"
+
+/* The token's ids, for a check like that of any other log-in. */
+static enum status
+find_token(struct login *login, struct db *db)
+{
+	struct login_session session;
+
+	TRY(access_tokens_find(db, login->token_hash, clock_wall_ms(), &session, &login->job.fault));
+	memcpy(login->user_id, session.user_id, sizeof login->user_id);
+	memcpy(login->session_id, session.id, sizeof login->session_id);
+	login->expires_at_ms = session.expires_at_ms;
+	return OK;
+}
 
 static void
 work(struct storage_job *job, struct db *db)
@@ -11,6 +27,10 @@ work(struct storage_job *job, struct db *db)
 	struct login *login = (struct login *)job;
 	struct caller caller;
 
+	if (login->token_hash[0]) {
+		job->status = find_token(login, db);
+		return;
+	}
 	job->status = sessions_check(db, login->session_id, login->user_id, clock_wall_ms(), &caller, &job->fault);
 }
 

@@ -10,6 +10,9 @@ struct login {
 	struct storage_job job;
 	char user_id[ID_SIZE];
 	char session_id[ID_SIZE];
+	/* The hash of a personal access token, which says what the ids are; "": they are given. */
+	char token_hash[ID_SECRET_SIZE];
+	int64_t expires_at_ms; /* of the token */
 	/* On the loop: `status` OK, ERR_UNAUTHORIZED (the session was ended, or the user is disabled), or another failure. Frees
 	 * what `login` is embedded in. */
 	void (*done)(struct login *login, enum status status);

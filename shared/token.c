@@ -187,6 +187,22 @@ token_verify_cached(struct token_cache *cache, const struct token_key *key, cons
 	return OK;
 }
 
+void
+token_personal_make(char ret_token[TOKEN_PERSONAL_SIZE], char ret_prefix[TOKEN_PERSONAL_PREFIX_SIZE])
+{
+	char secret[ID_SECRET_SIZE];
+
+	id_make_secret(secret); /* also initialises libsodium */
+	snprintf(ret_prefix, TOKEN_PERSONAL_PREFIX_SIZE, TOKEN_PERSONAL_START "%08x", randombytes_random());
+	snprintf(ret_token, TOKEN_PERSONAL_SIZE, "%s_%s", ret_prefix, secret);
+}
+
+bool
+token_is_personal(const char *token)
+{
+	return strncmp(token, TOKEN_PERSONAL_START, sizeof TOKEN_PERSONAL_START - 1) == 0;
+}
+
 static size_t
 family_len(const char *token)
 {

@@ -2,6 +2,7 @@
 #ifndef TOKEN_H
 #define TOKEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/id.h"
@@ -52,6 +53,16 @@ MUST_USE enum status token_verify_cached(struct token_cache *cache, const struct
  * changes at each use. A successor is derived from the token it replaces and the key, so that a repetition whose first answer
  * was lost, or two tabs at once, get the same one. */
 enum { TOKEN_REFRESH_SIZE = 2 * ID_SECRET_SIZE };
+
+/* Personal access tokens: `stonechat_pat_<8 hex digits>_<secret of 256 bits>`, a form that secret scanners find. */
+#define TOKEN_PERSONAL_START "stonechat_pat_"
+enum {
+	TOKEN_PERSONAL_PREFIX_SIZE = sizeof TOKEN_PERSONAL_START + 8, /* what is shown of it */
+	TOKEN_PERSONAL_SIZE = TOKEN_PERSONAL_PREFIX_SIZE + ID_SECRET_SIZE,
+};
+
+void token_personal_make(char ret_token[TOKEN_PERSONAL_SIZE], char ret_prefix[TOKEN_PERSONAL_PREFIX_SIZE]);
+bool token_is_personal(const char *token);
 
 void token_refresh_make(char ret_token[TOKEN_REFRESH_SIZE]);
 void token_refresh_successor(const struct token_key *key, const char *token, char ret_successor[TOKEN_REFRESH_SIZE]);

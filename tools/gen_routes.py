@@ -33,7 +33,8 @@ class Route:
         security = self.operation.get("security", spec["security"])
         # Whoever writes a message is asked for in the transaction that stores it; the token alone is checked before.
         by_writer = self.operation.get("x-stonechat-session") == "writer"
-        self.auth = "TOKEN" if by_writer else "SESSION" if security else "NONE"
+        on_device = self.operation.get("x-stonechat-session") == "device"  # no personal access token will do
+        self.auth = "TOKEN" if by_writer else "DEVICE" if on_device else "SESSION" if security else "NONE"
         self.rate: str = self.operation["x-stonechat-rate"]
         self.body_bytes: int = self.operation.get("x-stonechat-body-bytes", 0)
         self.query = [p["name"] for p in self._parameters(item) if p["in"] == "query"]

@@ -14,7 +14,7 @@ op_revoke_session(struct req *req)
 
 	TRY(req_db(req, &db));
 	if (id_normalize(req_path(req, "session_id"), write.session.id))
-		TRY(sessions_belongs(db, write.session.id, req->caller.user_id, &belongs));
+		TRY(sessions_belongs(db, write.session.id, req->caller.user_id, "device", &belongs));
 	if (!belongs)
 		return req_fail(req, ERR_NOT_FOUND, "session_not_found", "There is no such session.");
 	memcpy(write.session.user_id, req->caller.user_id, ID_SIZE);

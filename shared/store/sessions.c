@@ -11,8 +11,8 @@ sessions_insert(struct db *db, const struct login_session *session)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "INSERT INTO sessions (id, user_id, user_rev, refresh_hash, previous_hash, rotated_at, user_agent,"
-		    " address, created_at, last_used_at, expires_at, revoked_at, family_hash)"
-		    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+		    " address, created_at, last_used_at, expires_at, revoked_at, family_hash, kind, name, prefix)"
+		    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
 
 	db_bind_text(stmt, 1, session->id);
 	db_bind_text(stmt, 2, session->user_id);
@@ -27,6 +27,9 @@ sessions_insert(struct db *db, const struct login_session *session)
 	db_bind_int64(stmt, 11, session->expires_at_ms);
 	db_bind_time(stmt, 12, session->revoked_at_ms);
 	db_bind_text(stmt, 13, session->family_hash);
+	db_bind_text(stmt, 14, session->name ? "token" : "device");
+	db_bind_text(stmt, 15, session->name);
+	db_bind_text(stmt, 16, session->prefix);
 	return db_run(stmt);
 }
 
@@ -61,7 +64,7 @@ sessions_get_by_family(struct db *db, struct arena *arena, const char *family_ha
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "SELECT id, user_id, user_rev, family_hash, refresh_hash, previous_hash, rotated_at, user_agent,"
 		    " address, created_at, last_used_at, expires_at, revoked_at"
-		    " FROM sessions WHERE family_hash = $1");
+		    " FROM sessions WHERE family_hash = $1 AND kind = 'device'");
 	bool row;
 
 	db_bind_text(stmt, 1, family_hash);
@@ -122,7 +125,7 @@ sessions_list(struct db *db, struct arena *arena, const char *user_id, int64_t n
 {
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db, "SELECT id, user_agent, address, created_at, last_used_at, expires_at FROM sessions"
-			       " WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2"
+			       " WHERE user_id = $1 AND kind = 'device' AND revoked_at IS NULL AND expires_at > $2"
 			       " AND (last_used_at, id) < ($3, $4) ORDER BY last_used_at DESC, id DESC LIMIT $5");
 	struct login_session *sessions = NULL;
 	size_t n = 0;
@@ -154,11 +157,13 @@ sessions_list(struct db *db, struct arena *arena, const char *user_id, int64_t n
 }
 
 enum status
-sessions_belongs(struct db *db, const char *session_id, const char *user_id, bool *ret_belongs)
+sessions_belongs(struct db *db, const char *session_id, const char *user_id, const char *kind, bool *ret_belongs)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2");
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT 1 FROM sessions WHERE id = $1 AND user_id = $2 AND kind = $3");
 
 	db_bind_text(stmt, 1, session_id);
 	db_bind_text(stmt, 2, user_id);
+	db_bind_text(stmt, 3, kind);
 	return db_one(stmt, ret_belongs);
 }

@@ -14,7 +14,7 @@ MUST_USE enum status sessions_insert(struct db *db, const struct login_session *
 MUST_USE enum status sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms,
 				    struct caller *ret_caller, struct fault *ret_fault);
 
-/* By the hash of the part that all its refresh tokens share. ERR_NOT_FOUND. Strings live in the arena. */
+/* A device's, by the hash of the part that all its refresh tokens share. ERR_NOT_FOUND. Strings live in the arena. */
 MUST_USE enum status sessions_get_by_family(struct db *db, struct arena *arena, const char *family_hash,
 					    struct login_session *ret_session);
 
@@ -22,14 +22,15 @@ MUST_USE enum status sessions_get_by_family(struct db *db, struct arena *arena, 
 MUST_USE enum status sessions_rotate(struct db *db, const char *session_id, const char *new_hash,
 				     const char *previous_hash, int64_t now_ms);
 
-/* A person's sessions that are alive, the one used last first. The order key is (last_used_at_ms, id), descending; pass the last
+/* A person's devices that are logged in, the one used last first. The order key is (last_used_at_ms, id), descending; pass the last
  * one seen (before_ms = INT64_MAX, before_id = "" to start). Without the hashes. */
 MUST_USE enum status sessions_list(struct db *db, struct arena *arena, const char *user_id, int64_t now_ms,
 				   int64_t before_ms, const char *before_id, int64_t limit,
 				   struct login_session **ret_sessions, size_t *ret_n, bool *ret_more);
 
-/* Whether the session is the person's, alive or not. */
-MUST_USE enum status sessions_belongs(struct db *db, const char *session_id, const char *user_id, bool *ret_belongs);
+/* Whether the session is the person's and of this kind (`device` or `token`), alive or not. */
+MUST_USE enum status sessions_belongs(struct db *db, const char *session_id, const char *user_id, const char *kind,
+				      bool *ret_belongs);
 
 /* Marks it revoked with its rev in the person's stream. *ret_changed false when it already was. */
 MUST_USE enum status sessions_revoke(struct db *db, const char *session_id, const char *user_id, int64_t user_rev,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/event.h"
+#include "store/access_tokens.h"
 #include "store/sessions.h"
 #include "store/users.h"
 #include "writer/batch.h"
@@ -116,6 +117,28 @@ revoke_session(struct batch *batch, struct write_session *write)
 }
 
 static enum status
+end_other_devices(struct batch *batch, const char *session_id, const char *user_id)
+{
+	struct login_session *sessions;
+	size_t n;
+	bool more;
+
+	TRY(sessions_list(batch->db, &batch->arena, user_id, batch->now_ms, INT64_MAX, "", INT32_MAX, &sessions, &n,
+			  &more));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(sessions[i].id, session_id) != 0)
+			TRY(end_session(batch, sessions[i].id, user_id));
+	return OK;
+}
+
+static enum status
+revoke_others(struct batch *batch, struct write_session *write)
+{
+	TRY(batch_check_session(batch, &write->op, write->session.id, write->session.user_id));
+	return write->op.status == OK ? end_other_devices(batch, write->session.id, write->session.user_id) : OK;
+}
+
+static enum status
 rotate_session(struct batch *batch, struct write_session *write)
 {
 	struct login_session row;
@@ -169,13 +192,13 @@ update_user(struct batch *batch, struct write_user *write)
 	return OK;
 }
 
-/* Whoever knew the old password has no session any more. */
+/* Whoever knew the old password has no session any more, and no token that they made while they knew it. */
 static enum status
 change_password(struct batch *batch, struct write_password *write)
 {
-	struct login_session *sessions;
+	struct login_session *tokens;
 	size_t n;
-	bool current, more;
+	bool current;
 
 	TRY(batch_check_session(batch, &write->op, write->session_id, write->user_id));
 	if (write->op.status != OK)
@@ -186,11 +209,10 @@ change_password(struct batch *batch, struct write_password *write)
 			&write->op, ERR_CONFLICT, "password_changed", NULL,
 			"The password was changed at the same time on another device; enter the current one again.");
 	TRY(users_set_password(batch->db, write->user_id, write->new_hash));
-	TRY(sessions_list(batch->db, &batch->arena, write->user_id, batch->now_ms, INT64_MAX, "", INT32_MAX, &sessions,
-			  &n, &more));
+	TRY(end_other_devices(batch, write->session_id, write->user_id));
+	TRY(access_tokens_list(batch->db, &batch->arena, write->user_id, batch->now_ms, &tokens, &n));
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(sessions[i].id, write->session_id) != 0)
-			TRY(end_session(batch, sessions[i].id, write->user_id));
+		TRY(end_session(batch, tokens[i].id, write->user_id));
 	return OK;
 }
 
@@ -206,6 +228,8 @@ accounts_run(struct batch *batch, struct write_op *op)
 		return rotate_session(batch, to_session(op));
 	case WRITE_REVOKE_SESSION:
 		return revoke_session(batch, to_session(op));
+	case WRITE_REVOKE_OTHERS:
+		return revoke_others(batch, to_session(op));
 	case WRITE_UPDATE_USER:
 		return update_user(batch, (struct write_user *)op);
 	case WRITE_PASSWORD:
@@ -215,6 +239,8 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_ENSURE_DIRECT:
 	case WRITE_MARK_READ:
 	case WRITE_CONNECTIONS:
+	case WRITE_CREATE_TOKEN:
+	case WRITE_USE_TOKEN:
 	case WRITE__MAX:
 		break;
 	}
@@ -224,7 +250,7 @@ accounts_run(struct batch *batch, struct write_op *op)
 enum status
 accounts_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
-	if (op->kind == WRITE_CREATE_SESSION || op->kind == WRITE_REVOKE_SESSION)
+	if (op->kind == WRITE_CREATE_SESSION || op->kind == WRITE_REVOKE_SESSION || op->kind == WRITE_REVOKE_OTHERS)
 		batch_users_add(batch, users, to_session(op)->session.user_id);
 	if (op->kind == WRITE_UPDATE_USER)
 		batch_users_add(batch, users, ((struct write_user *)op)->user_id);

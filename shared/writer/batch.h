@@ -102,6 +102,10 @@ MUST_USE enum status mark_read_find_users(struct batch *batch, struct write_op *
 /* Runs one WRITE_CONNECTIONS operation (connections.c). */
 MUST_USE enum status connections_run(struct batch *batch, struct write_op *op);
 
+/* Runs one operation on a personal access token (access_tokens.c). */
+MUST_USE enum status access_tokens_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status access_tokens_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 

@@ -27,6 +27,9 @@ enum write_kind {
 	WRITE_CREATE_SESSION, /* struct write_session */
 	WRITE_ROTATE_SESSION, /* struct write_session */
 	WRITE_REVOKE_SESSION, /* struct write_session */
+	WRITE_REVOKE_OTHERS,  /* struct write_session */
+	WRITE_CREATE_TOKEN,   /* struct write_access_token */
+	WRITE_USE_TOKEN,      /* struct write_access_token */
 	WRITE_UPDATE_USER,    /* struct write_user */
 	WRITE_PASSWORD,       /* struct write_password */
 	WRITE_ENSURE_DIRECT,  /* struct write_direct */
@@ -84,12 +87,21 @@ struct write_sign_up {
  * the previous token is accepted until its successor has first been used and at most SESSION_GRACE_MS, every other one of the
  * family ends the session (ERR_UNAUTHORIZED, code `refresh_token_reused`, and the revocation is committed and announced).
  * Result: session, user.
- * WRITE_REVOKE_SESSION: session.id and session.user_id; already revoked is OK. */
+ * WRITE_REVOKE_SESSION: session.id and session.user_id; already revoked is OK.
+ * WRITE_REVOKE_OTHERS: ends the log-ins of all other devices than session.id, which must be alive; not the tokens. */
 struct write_session {
 	struct write_op op;
 	struct login_session session;
 	const char *presented_hash, *verified_hash;
 	struct user user;
+};
+
+/* WRITE_CREATE_TOKEN: inserts `token`, whose owner must be logged in with session_id. ERR_CONFLICT, code `too_many_tokens`.
+ * WRITE_USE_TOKEN: notes that token.id was used now. */
+struct write_access_token {
+	struct write_op op;
+	struct login_session token;
+	char session_id[ID_SIZE];
 };
 
 /* How a person is shown. */
@@ -102,7 +114,7 @@ struct write_user {
 	struct user user;
 };
 
-/* Another password; ends all sessions but `session_id`, which must be alive (ERR_UNAUTHORIZED). ERR_CONFLICT, code `password_changed`, when `verified_hash` is not the
+/* Another password; ends all sessions and access tokens but `session_id`, which must be alive (ERR_UNAUTHORIZED). ERR_CONFLICT, code `password_changed`, when `verified_hash` is not the
  * current one any more. */
 struct write_password {
 	struct write_op op;

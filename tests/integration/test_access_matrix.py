@@ -66,6 +66,10 @@ RULES = {
     "edit_message": THE_SENDER,
     "delete_message": THE_SENDER,
     "revoke_session": ONES_OWN,
+    "revoke_sessions": EACH_FOR_THEMSELVES,
+    "list_tokens": EACH_FOR_THEMSELVES,
+    "create_token": EACH_FOR_THEMSELVES,
+    "revoke_token": ONES_OWN,
 }
 
 

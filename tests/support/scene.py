@@ -84,6 +84,8 @@ class Scene:
             device = self.ann.another_device()
             values["session_id"] = self.session_of(device)
             device.close()
+        if operation.id == "revoke_token":
+            values["token_id"] = self.ann.post("/auth/tokens", {"name": "a script"}).json()["id"]
         return values
 
     @staticmethod

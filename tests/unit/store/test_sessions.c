@@ -206,11 +206,11 @@ an_ended_session_still_belongs_to_its_person(void **state)
 	chat_make_user(test, "bert", bert);
 	session = make_session(test, anna, "one");
 	test_database_run(test, "UPDATE sessions SET revoked_at = 1");
-	check_ok(test, sessions_belongs(test->db, session.id, anna, &belongs));
+	check_ok(test, sessions_belongs(test->db, session.id, anna, "device", &belongs));
 	assert_true(belongs);
-	check_ok(test, sessions_belongs(test->db, session.id, bert, &belongs));
+	check_ok(test, sessions_belongs(test->db, session.id, bert, "device", &belongs));
 	assert_false(belongs);
-	check_ok(test, sessions_belongs(test->db, bert, bert, &belongs));
+	check_ok(test, sessions_belongs(test->db, bert, bert, "device", &belongs));
 	assert_false(belongs);
 }
 

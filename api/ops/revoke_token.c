@@ -1,0 +1,26 @@
+/* DELETE /api/v1/auth/tokens/{token_id}: a personal access token ends, and closes the sockets that it opened. */
+#include <string.h>
+
+#include "ops.gen.h"
+#include "req.h"
+#include "store/sessions.h"
+
+enum status
+op_revoke_token(struct req *req)
+{
+	struct write_session write = {.op.kind = WRITE_REVOKE_SESSION};
+	bool belongs = false;
+	struct db *db;
+
+	TRY(req_db(req, &db));
+	if (id_normalize(req_path(req, "token_id"), write.session.id))
+		TRY(sessions_belongs(db, write.session.id, req->caller.user_id, "token", &belongs));
+	if (!belongs)
+		return req_fail(req, ERR_NOT_FOUND, "token_not_found", "There is no such personal access token.");
+	memcpy(write.session.user_id, req->caller.user_id, ID_SIZE);
+
+	enum status status = writer_run(req->app->writer, &write.op);
+	req->fault = write.op.fault;
+	arena_finish(&write.op.arena);
+	return status == OK ? req_reply_empty(req, 204) : status;
+}
