@@ -3,9 +3,11 @@
 #define APP_H
 
 #include "bus.h"
+#include "client_address.h"
 #include "config.h"
 #include "password.h"
 #include "pipeline/submit.h"
+#include "rate_limit.h"
 #include "token.h"
 #include "writer/writer.h"
 
@@ -15,7 +17,9 @@ struct app {
 	struct password_pool *passwords;
 	struct writer *writer;
 	struct pipeline *pipeline;
-	struct bus *bus; /* NULL in tests */
+	struct bus *bus;              /* NULL in tests */
+	struct rate_limiter *limiter; /* likewise: then nothing is limited */
+	const struct client_proxies *proxies;
 };
 
 #endif

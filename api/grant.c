@@ -6,10 +6,11 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cookie.h"
+#include "limit.h"
 #include "req.h"
 #include "token.h"
 
-enum { USER_AGENT_MAX = 256, ADDRESS_MAX = 64 };
+enum { USER_AGENT_MAX = 256 };
 
 enum status
 grant_begin(struct req *req, const char *mode, struct grant *ret_grant)
@@ -52,7 +53,7 @@ grant_session(struct req *req, const struct grant *grant, const char *user_id, s
 	int64_t now_ms = clock_wall_ms();
 	struct login_session session = {
 		.user_agent = shown(req, req_header(req, "HTTP_USER_AGENT"), USER_AGENT_MAX),
-		.address = shown(req, req_header(req, "REMOTE_ADDR"), ADDRESS_MAX),
+		.address = limit_address(req),
 		.created_at_ms = now_ms,
 		.last_used_at_ms = now_ms,
 		.expires_at_ms = now_ms + req->app->config->auth_refresh_token_s * 1000,

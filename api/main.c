@@ -38,6 +38,17 @@ password_queue_max(const struct config *config)
 }
 
 static enum status
+start_limits(struct parts *parts, struct fault *ret_fault)
+{
+	const struct rate_limits limits = rate_limit_settings(&parts->config);
+	struct client_proxies *proxies;
+
+	TRY(client_proxies_parse(parts->config.limits_trusted_proxies, &parts->config.arena, &proxies, ret_fault));
+	parts->app.proxies = proxies;
+	return rate_limit_create(&limits, parts->config.redis_url, &parts->app.limiter, ret_fault);
+}
+
+static enum status
 start(struct parts *parts, struct fault *ret_fault)
 {
 	const struct config *config = &parts->config;
@@ -47,6 +58,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(migrate_check_url(config->database_url, ret_fault));
 	TRY(token_key_load(config->data, &app->token_key, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
+	TRY(start_limits(parts, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
@@ -72,6 +84,7 @@ stop(struct parts *parts)
 	db_keeper_stop(parts->keeper);
 	pipeline_destroy(app->pipeline);
 	writer_destroy(app->writer);
+	rate_limit_destroy(app->limiter);
 	bus_destroy(app->bus);
 	config_finish(&parts->config);
 }

@@ -14,11 +14,12 @@
 #include "base/status.h"
 #include "db/db.h"
 #include "model/session.h"
+#include "rate_limit.h"
 #include "reader.h"
 #include "uri.h"
 
 enum {
-	REQ_HEADERS_MAX = 16, /* of an answer */
+	REQ_HEADERS_MAX = 24, /* of an answer */
 	REQ_PATH_MAX = 4,     /* parameters in a path */
 	REQ_QUERY_MAX = 16,
 	REQ_ID_SIZE = 65,
@@ -49,6 +50,7 @@ struct req {
 	size_t n_query_pairs;
 	json_t *body; /* an object where the route has a body, {} when an optional one is missing */
 	struct caller caller;
+	struct rate_answer limit; /* what limit.c found */
 	const char *epoch; /* of its tags (etag.c); NULL until one is made */
 	char request_id[REQ_ID_SIZE];
 

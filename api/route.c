@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "cors.h"
 #include "json.h"
+#include "limit.h"
 #include "log.h"
 #include "problem.h"
 #include "req.h"
@@ -237,6 +238,7 @@ serve(struct req *req)
 		TRY(auth_check_device(req));
 	else if (req->route->auth == ROUTE_AUTH_TOKEN)
 		TRY(auth_token(req));
+	TRY(limit_check(req));
 	TRY(read_query(req, uri[path_len] ? uri + path_len + 1 : ""));
 	if (req->route->body_max_bytes > 0)
 		TRY(read_body(req));
@@ -251,8 +253,7 @@ finish_headers(struct req *req)
 	req_add_header(req, "X-Request-Id", req->request_id);
 	req_add_header(req, "X-Content-Type-Options", "nosniff");
 	req_add_header(req, "Cache-Control", req_has_header(req, "ETag") ? "private, no-cache" : "no-store");
-	if (req->http_status == 503 || req->http_status == 429)
-		req_add_header(req, "Retry-After", "1");
+	limit_add_headers(req);
 }
 
 /* Whether something is broken. That too many come at once is not: the line of the request says it, many times. */

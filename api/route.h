@@ -16,7 +16,16 @@ enum route_auth {
 	ROUTE_AUTH_DEVICE,  /* the same, and no personal access token */
 };
 
-enum route_rate { ROUTE_RATE_NONE, ROUTE_RATE_AUTH, ROUTE_RATE_READ, ROUTE_RATE_WRITE };
+enum route_rate {
+	ROUTE_RATE_NONE,
+	ROUTE_RATE_AUTH,
+	ROUTE_RATE_READ,
+	ROUTE_RATE_WRITE,
+	ROUTE_RATE_SEND,
+	ROUTE_RATE_SEARCH,
+	ROUTE_RATE_SIGN_UP,
+	ROUTE_RATE_LOG_IN
+};
 
 struct route {
 	const char *method;

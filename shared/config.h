@@ -58,6 +58,19 @@ struct config {
 	int64_t limits_frame_bytes;
 	int64_t limits_auth_ms;      /* limits.auth_ms: from connect to the auth frame */
 	int64_t limits_heartbeat_ms; /* limits.heartbeat_ms: server pings */
+
+	const char *limits_trusted_proxies; /* limits.trusted_proxies: see client_address.h */
+	int64_t limits_general_per_minute;  /* 0: not limited, as with the other four */
+	int64_t limits_general_burst;
+	int64_t limits_send_per_minute;
+	int64_t limits_send_burst;
+	int64_t limits_search_per_minute;
+	int64_t limits_search_burst;
+	int64_t limits_sign_up_per_minute;
+	int64_t limits_sign_up_burst;
+	int64_t limits_log_in_per_minute;
+	int64_t limits_log_in_burst;
+	int64_t limits_log_in_delay_max_s; /* limits.log_in_delay_max_s: after wrong passwords */
 };
 
 /* Reads the settings. `argv` may hold --config FILE, --<setting>=value, --<setting> value; the first argument that is none

@@ -4,6 +4,7 @@
 
 #include "grant.h"
 #include "json.h"
+#include "limit.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/users.h"
@@ -24,6 +25,32 @@ find_person(struct req *req, const char *typed, struct user *ret_user, const cha
 		return status;
 	*ret_hash = status == OK && !ret_user->disabled_at_ms && !ret_user->deleted_at_ms ? hash : NULL;
 	return OK;
+}
+
+/* Wrong passwords from one address for one name make each further try wait longer, whether there is such a person or not. */
+static enum status
+verify(struct req *req, const char *typed, const char *password, const char *hash)
+{
+	struct rate_limiter *limiter = req->app->limiter;
+	const char *username, *key;
+
+	if (user_name_check(&req->arena, typed, &username, &key, NULL) != OK)
+		key = "";
+	key = limit_log_in_key(req, key);
+
+	int64_t wait_ms = rate_limit_before_log_in(limiter, key);
+	if (wait_ms > 0) {
+		req_fail(req, ERR_RATE_LIMITED, "rate_limited",
+			 "Too many wrong passwords: wait for Retry-After, then try again.");
+		req->fault.retry_after_ms = wait_ms;
+		return ERR_RATE_LIMITED;
+	}
+	enum status status = password_verify(req->app->passwords, password, hash, &req->fault);
+	if (status == ERR_UNAUTHORIZED)
+		rate_limit_log_in_failed(limiter, key);
+	else if (status == OK)
+		rate_limit_log_in_succeeded(limiter, key);
+	return status;
 }
 
 static enum status
@@ -53,7 +80,7 @@ op_log_in(struct req *req)
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
 	TRY(grant_begin(req, mode, &grant));
 	TRY(find_person(req, typed, &user, &hash));
-	TRY(password_verify(req->app->passwords, password, hash, &req->fault));
+	TRY(verify(req, typed, password, hash));
 
 	write.verified_hash = hash;
 	grant_session(req, &grant, user.id, &write.session);

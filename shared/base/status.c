@@ -53,6 +53,7 @@ fault_fill(struct fault *ret_fault, enum status status, const char *code, const 
 	ret_fault->status = status;
 	ret_fault->code = code;
 	ret_fault->field = field;
+	ret_fault->retry_after_ms = 0;
 	va_start(args, format);
 	len = vsnprintf(ret_fault->detail, sizeof ret_fault->detail, format, args);
 	va_end(args);

@@ -6,6 +6,7 @@
 #define BASE_STATUS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum status {
 	OK = 0,
@@ -43,6 +44,7 @@ struct fault {
 	const char *code;
 	const char *field; /* the key or parameter at fault, or NULL */
 	char detail[FAULT_DETAIL_SIZE];
+	int64_t retry_after_ms; /* when it may be sent again; 0: not known */
 };
 
 /* Fills a fault (which may be NULL). `field` may point into a longer-lived string of the caller; `detail` is cut at

@@ -1,0 +1,21 @@
+/* Limits at the REST door: which class a route counts in and for whom, and what every answer of it says about that. */
+#ifndef LIMIT_H
+#define LIMIT_H
+
+#include "base/status.h"
+
+struct req;
+
+/* Takes one of the route's class from the caller, or from the address where there is no caller. ERR_RATE_LIMITED. */
+MUST_USE enum status limit_check(struct req *req);
+
+/* RateLimit-Limit, -Remaining and -Reset of what limit_check found, and Retry-After of a refusal. */
+void limit_add_headers(struct req *req);
+
+/* The address of the client, behind trusted proxies too; "" when it has none. */
+const char *limit_address(struct req *req);
+
+/* Who tries to log in from where, for rate_limit_before_log_in: the right person from another address is another key. */
+const char *limit_log_in_key(struct req *req, const char *username_key);
+
+#endif

@@ -1,0 +1,438 @@
+/* One table of keys under one mutex: a look-up is a fraction of a microsecond, and the thread that shares holds it only to copy.
+ * What a key has used since it was last shared waits in its entry, so a flood costs Redis one script per key and round. */
+#include "rate_limit.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define uthash_fatal(message) abort()
+#include <uthash.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "config.h"
+#include "metrics.h"
+#include "redis.h"
+
+enum {
+	KEY_SIZE = RATE_LIMIT_KEY_MAX + 8,
+	ROUND_MAX = 128,    /* keys shared at once */
+	ROUND_PAUSE_MS = 2, /* between two rounds, so that they gather */
+	LOOKED_AT = 4,      /* old entries looked at when one is added: more go than come */
+	FAILURES_CLASS = RATE_CLASS__MAX,
+};
+
+/* Adds what was used to the arrival time, by Redis' own clock, and answers how far it lies ahead: the processes' clocks need not
+ * agree. */
+static const char cost_script[] =
+	"local t = redis.call('TIME')\n"
+	"local now = t[1] * 1000000 + t[2]\n"
+	"local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[1])\n"
+	"redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', string.format('%.0f', (tat - now) / 1000 + 1))\n"
+	"return tat - now\n";
+static const char failure_script[] = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
+				     "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
+				     "return n\n";
+
+struct entry {
+	char key[KEY_SIZE]; /* class, colon, key */
+	bool is_failures;
+	int64_t until_us; /* the arrival time; of failures: when the next attempt may be */
+	int64_t kept_us;  /* until then it says something */
+	int64_t n_failures;
+
+	bool dirty; /* in the list of what is to be shared */
+	bool forgiven;
+	int64_t unshared; /* microseconds used, or failures */
+	struct entry *prev, *next;
+	UT_hash_handle hh;
+};
+
+/* What is being told to Redis about an entry. */
+struct share {
+	char key[KEY_SIZE + 5];
+	char amount[24], kept_ms[16];
+	bool is_failures, forgiven;
+	struct redis_word words[4];
+};
+
+struct rate_limiter {
+	struct rate_limits limits;
+	struct redis *redis; /* NULL: nothing is shared */
+	pthread_t thread;
+
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t wake;
+	struct entry *entries; /* the one touched or looked at longest ago first, roughly */
+	struct entry *dirty;
+	bool stopping;
+};
+
+struct rate_limits
+rate_limit_settings(const struct config *config)
+{
+	return (struct rate_limits){
+		.rules[RATE_CLASS_GENERAL] = {config->limits_general_per_minute, config->limits_general_burst},
+		.rules[RATE_CLASS_SEND] = {config->limits_send_per_minute, config->limits_send_burst},
+		.rules[RATE_CLASS_SEARCH] = {config->limits_search_per_minute, config->limits_search_burst},
+		.rules[RATE_CLASS_SIGN_UP] = {config->limits_sign_up_per_minute, config->limits_sign_up_burst},
+		.rules[RATE_CLASS_LOG_IN] = {config->limits_log_in_per_minute, config->limits_log_in_burst},
+		.delay_max_ms = config->limits_log_in_delay_max_s * 1000,
+	};
+}
+
+void
+rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, struct rate_answer *ret_answer)
+{
+	int64_t interval_us = 60 * 1000000 / rule->per_minute;
+	int64_t window_us = interval_us * rule->burst;
+	int64_t from_us = *tat_us > now_us ? *tat_us : now_us;
+	bool allowed = from_us + interval_us - now_us <= window_us;
+
+	if (allowed)
+		*tat_us = from_us += interval_us;
+	*ret_answer = (struct rate_answer){
+		.allowed = allowed,
+		.limit = rule->burst,
+		.remaining = from_us - now_us < window_us ? (window_us - (from_us - now_us)) / interval_us : 0,
+		.reset_ms = (from_us - now_us + 999) / 1000,
+		.retry_after_ms = allowed ? 0 : (from_us + interval_us - now_us - window_us + 999) / 1000,
+	};
+}
+
+int64_t
+rate_limit_delay_ms(int64_t n_failures, int64_t max_ms)
+{
+	int64_t doublings = n_failures - RATE_LIMIT_FREE_FAILURES - 1;
+
+	if (doublings < 0)
+		return 0;
+	return doublings > 12 || (int64_t)1000 << doublings > max_ms ? max_ms : (int64_t)1000 << doublings;
+}
+
+static void
+drop(struct rate_limiter *limiter, struct entry *entry)
+{
+	if (entry->dirty)
+		DL_DELETE(limiter->dirty, entry);
+	HASH_DEL(limiter->entries, entry);
+	free(entry);
+}
+
+/* Drops what says nothing any more among the oldest. At the cap the one that would be free soonest of them goes: whoever has it gets
+ * a fresh burst, which an attacker with so many addresses has anyway. */
+static void
+make_room(struct rate_limiter *limiter, int64_t now_us)
+{
+	struct entry *soonest = NULL;
+
+	for (int i = 0; i < LOOKED_AT && limiter->entries; i++) {
+		struct entry *oldest = limiter->entries;
+
+		if (oldest->kept_us <= now_us && !oldest->dirty) {
+			drop(limiter, oldest);
+			continue;
+		}
+		HASH_DEL(limiter->entries, oldest);
+		HASH_ADD_STR(limiter->entries, key, oldest);
+		if (!soonest || oldest->kept_us < soonest->kept_us)
+			soonest = oldest;
+	}
+	if (soonest && HASH_COUNT(limiter->entries) >= RATE_LIMIT_ENTRIES_MAX)
+		drop(limiter, soonest);
+}
+
+static void
+make_key(int class, const char *key, char ret_key[KEY_SIZE])
+{
+	snprintf(ret_key, KEY_SIZE, "%d:%.*s", class, RATE_LIMIT_KEY_MAX, key);
+}
+
+/* With the mutex held. */
+static struct entry *
+find(struct rate_limiter *limiter, int class, const char *key, bool make, int64_t now_us)
+{
+	char whole[KEY_SIZE];
+	struct entry *entry;
+
+	make_key(class, key, whole);
+	HASH_FIND_STR(limiter->entries, whole, entry);
+	if (entry || !make)
+		return entry;
+	make_room(limiter, now_us);
+	entry = calloc(1, sizeof *entry);
+	if (!entry)
+		abort();
+	memcpy(entry->key, whole, KEY_SIZE);
+	entry->is_failures = class == FAILURES_CLASS;
+	HASH_ADD_STR(limiter->entries, key, entry);
+	metrics_set(METRIC_RATE_KEYS, (int64_t)HASH_COUNT(limiter->entries));
+	return entry;
+}
+
+/* With the mutex held: the thread will tell Redis. */
+static void
+mark(struct rate_limiter *limiter, struct entry *entry, int64_t amount)
+{
+	if (!limiter->redis)
+		return;
+	entry->unshared += amount;
+	if (entry->dirty)
+		return;
+	entry->dirty = true;
+	if (!limiter->dirty)
+		pthread_cond_signal(&limiter->wake);
+	DL_APPEND(limiter->dirty, entry);
+}
+
+void
+rate_limit_take(struct rate_limiter *limiter, enum rate_class class, const char *key, struct rate_answer *ret_answer)
+{
+	const struct rate_rule *rule = limiter ? &limiter->limits.rules[class] : NULL;
+	int64_t now_us = clock_monotonic_us();
+
+	if (!rule || rule->per_minute == 0) {
+		*ret_answer = (struct rate_answer){.allowed = true};
+		return;
+	}
+	pthread_mutex_lock(&limiter->mutex);
+	struct entry *entry = find(limiter, (int)class, key, true, now_us);
+
+	rate_limit_gcra(rule, now_us, &entry->until_us, ret_answer);
+	entry->kept_us = entry->until_us;
+	if (ret_answer->allowed)
+		mark(limiter, entry, 60 * 1000000 / rule->per_minute);
+	pthread_mutex_unlock(&limiter->mutex);
+	if (!ret_answer->allowed)
+		metrics_add(METRIC_RATE_REFUSED, 1);
+}
+
+enum status
+rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault)
+{
+	if (answer->allowed)
+		return OK;
+	fault_fill(ret_fault, ERR_RATE_LIMITED, "rate_limited", NULL,
+		   "Too many in a short time: wait for %lld ms, then send it again.",
+		   (long long)answer->retry_after_ms);
+	ret_fault->retry_after_ms = answer->retry_after_ms;
+	return ERR_RATE_LIMITED;
+}
+
+int64_t
+rate_limit_before_log_in(struct rate_limiter *limiter, const char *key)
+{
+	int64_t now_us = clock_monotonic_us(), wait_us = 0;
+
+	if (!limiter)
+		return 0;
+	pthread_mutex_lock(&limiter->mutex);
+	struct entry *entry = find(limiter, FAILURES_CLASS, key, false, now_us);
+
+	if (entry && entry->kept_us <= now_us)
+		entry->n_failures = 0;
+	if (entry && entry->n_failures >= RATE_LIMIT_FREE_FAILURES) {
+		wait_us = entry->until_us - now_us;
+		if (wait_us <= 0)
+			entry->until_us =
+				now_us +
+				rate_limit_delay_ms(entry->n_failures + 1, limiter->limits.delay_max_ms) * 1000;
+	}
+	pthread_mutex_unlock(&limiter->mutex);
+	if (wait_us > 0)
+		metrics_add(METRIC_RATE_REFUSED, 1);
+	return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
+}
+
+/* With the mutex held. */
+static void
+set_failures(struct rate_limiter *limiter, struct entry *entry, int64_t n, int64_t now_us)
+{
+	int64_t until_us = now_us + rate_limit_delay_ms(n, limiter->limits.delay_max_ms) * 1000;
+
+	entry->n_failures = n;
+	entry->until_us = until_us > entry->until_us ? until_us : entry->until_us;
+	entry->kept_us = now_us + (int64_t)RATE_LIMIT_FAILURES_KEPT_MS * 1000;
+}
+
+void
+rate_limit_log_in_failed(struct rate_limiter *limiter, const char *key)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (!limiter || limiter->limits.delay_max_ms == 0)
+		return;
+	pthread_mutex_lock(&limiter->mutex);
+	struct entry *entry = find(limiter, FAILURES_CLASS, key, true, now_us);
+
+	set_failures(limiter, entry, entry->n_failures + 1, now_us);
+	mark(limiter, entry, 1);
+	pthread_mutex_unlock(&limiter->mutex);
+}
+
+void
+rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key)
+{
+	if (!limiter)
+		return;
+	pthread_mutex_lock(&limiter->mutex);
+	struct entry *entry = find(limiter, FAILURES_CLASS, key, false, 0);
+
+	if (entry) {
+		entry->n_failures = entry->until_us = 0;
+		entry->forgiven = true;
+		mark(limiter, entry, -entry->unshared);
+	}
+	pthread_mutex_unlock(&limiter->mutex);
+}
+
+/* The thread. */
+
+/* With the mutex held: takes at most ROUND_MAX entries off the list. */
+static size_t
+take_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX])
+{
+	size_t n = 0;
+
+	while (limiter->dirty && n < ROUND_MAX) {
+		struct entry *entry = limiter->dirty;
+		struct share *share = &shares[n++];
+
+		DL_DELETE(limiter->dirty, entry);
+		entry->dirty = false;
+		snprintf(share->key, sizeof share->key, "rate:%s", entry->key);
+		snprintf(share->amount, sizeof share->amount, "%lld", (long long)entry->unshared);
+		share->is_failures = entry->is_failures;
+		share->forgiven = entry->forgiven;
+		entry->unshared = 0;
+		entry->forgiven = false;
+	}
+	return n;
+}
+
+static struct redis_word
+word(const char *text)
+{
+	return (struct redis_word){text, strlen(text)};
+}
+
+static struct redis_command
+to_command(struct share *share)
+{
+	if (share->forgiven && strcmp(share->amount, "0") == 0) {
+		share->words[0] = word("DEL");
+		share->words[1] = word(share->key);
+		return (struct redis_command){NULL, share->words, 2};
+	}
+	snprintf(share->kept_ms, sizeof share->kept_ms, "%d", RATE_LIMIT_FAILURES_KEPT_MS);
+	share->words[0] = word("1");
+	share->words[1] = word(share->key);
+	share->words[2] = word(share->amount);
+	share->words[3] = word(share->kept_ms);
+	return (struct redis_command){share->is_failures ? failure_script : cost_script, share->words, 4};
+}
+
+/* With the mutex held. What was used since the round began is not in Redis' answer yet. */
+static void
+merge(struct rate_limiter *limiter, const struct share *share, int64_t value, int64_t now_us)
+{
+	struct entry *entry;
+
+	HASH_FIND_STR(limiter->entries, share->key + strlen("rate:"), entry);
+	if (!entry || share->forgiven || entry->forgiven)
+		return;
+	value += entry->unshared;
+	if (entry->is_failures) {
+		if (value > entry->n_failures)
+			set_failures(limiter, entry, value, now_us);
+	} else if (now_us + value > entry->until_us) {
+		entry->until_us = entry->kept_us = now_us + value;
+	}
+}
+
+static void
+share_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX], size_t n)
+{
+	struct redis_command commands[ROUND_MAX];
+	struct redis_reply replies[ROUND_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		commands[i] = to_command(&shares[i]);
+
+	size_t n_answered = redis_run(limiter->redis, commands, n, NULL, replies);
+	int64_t now_us = clock_monotonic_us();
+
+	pthread_mutex_lock(&limiter->mutex);
+	for (size_t i = 0; i < n_answered; i++)
+		merge(limiter, &shares[i], replies[i].integer, now_us);
+	pthread_mutex_unlock(&limiter->mutex);
+	metrics_add(METRIC_RATE_UNSHARED, (int64_t)(n - n_answered));
+}
+
+static void *
+run(void *argument)
+{
+	static _Thread_local struct share shares[ROUND_MAX];
+	struct rate_limiter *limiter = argument;
+
+	for (;;) {
+		pthread_mutex_lock(&limiter->mutex);
+		while (!limiter->dirty && !limiter->stopping)
+			pthread_cond_wait(&limiter->wake, &limiter->mutex);
+		bool stopping = limiter->stopping;
+		size_t n = take_round(limiter, shares);
+		pthread_mutex_unlock(&limiter->mutex);
+
+		if (stopping)
+			return NULL;
+		share_round(limiter, shares, n);
+		nanosleep(&(struct timespec){.tv_nsec = ROUND_PAUSE_MS * 1000000}, NULL);
+	}
+}
+
+enum status
+rate_limit_create(const struct rate_limits *limits, const char *redis_url, struct rate_limiter **ret_limiter,
+		  struct fault *ret_fault)
+{
+	struct redis *redis = NULL;
+
+	if (redis_url)
+		TRY(redis_create(redis_url, &redis, ret_fault));
+
+	struct rate_limiter *limiter = calloc(1, sizeof *limiter);
+	if (!limiter)
+		abort();
+	limiter->limits = *limits;
+	limiter->redis = redis;
+	pthread_mutex_init(&limiter->mutex, NULL);
+	pthread_cond_init(&limiter->wake, NULL);
+	if (redis)
+		limiter->thread = thread_start("rate_limit", run, limiter);
+	*ret_limiter = limiter;
+	return OK;
+}
+
+void
+rate_limit_destroy(struct rate_limiter *limiter)
+{
+	struct entry *entry, *next;
+
+	if (!limiter)
+		return;
+	pthread_mutex_lock(&limiter->mutex);
+	limiter->stopping = true;
+	pthread_cond_signal(&limiter->wake);
+	pthread_mutex_unlock(&limiter->mutex);
+	if (limiter->redis)
+		pthread_join(limiter->thread, NULL);
+	HASH_ITER (hh, limiter->entries, entry, next)
+		drop(limiter, entry);
+	redis_destroy(limiter->redis);
+	pthread_cond_destroy(&limiter->wake);
+	pthread_mutex_destroy(&limiter->mutex);
+	free(limiter);
+}

@@ -1,0 +1,81 @@
+/* How often somebody may do something: GCRA, decided in this process at once, and shared with the other processes through Redis by
+ * a thread, so that nobody ever waits for it. Without Redis each process keeps the limits by itself.
+ *
+ * Also the growing delay after wrong passwords. Who is limited in which class is the callers' (api/limit.c, push/events.c). */
+#ifndef RATE_LIMIT_H
+#define RATE_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum rate_class {
+	RATE_CLASS_GENERAL,
+	RATE_CLASS_SEND,
+	RATE_CLASS_SEARCH,
+	RATE_CLASS_SIGN_UP,
+	RATE_CLASS_LOG_IN,
+	RATE_CLASS__MAX,
+};
+
+enum {
+	RATE_LIMIT_KEY_MAX = 103, /* bytes of a key; what is longer is cut */
+	RATE_LIMIT_ENTRIES_MAX =
+		65536,                /* keys remembered: against memory that grows with the addresses of an attacker */
+	RATE_LIMIT_FREE_FAILURES = 4, /* wrong passwords that cost no delay */
+	RATE_LIMIT_FAILURES_KEPT_MS = 15 * 60 * 1000, /* after the last one */
+};
+
+struct rate_rule {
+	int64_t per_minute; /* 0: not limited */
+	int64_t burst;      /* at once, at least 1 */
+};
+
+struct rate_limits {
+	struct rate_rule rules[RATE_CLASS__MAX];
+	int64_t delay_max_ms; /* after wrong passwords; 0: no delay */
+};
+
+struct rate_answer {
+	bool allowed;
+	int64_t limit;          /* the burst; 0: not limited, and nothing else counts */
+	int64_t remaining;      /* that would be allowed now */
+	int64_t reset_ms;       /* until all of the burst is there again */
+	int64_t retry_after_ms; /* until one is allowed; 0 when it was */
+};
+
+struct config;
+struct rate_limiter;
+
+/* What the settings say. */
+struct rate_limits rate_limit_settings(const struct config *config);
+
+/* Starts the thread; Redis need not be there. `redis_url` NULL: nothing is shared, no thread. ERR_INVALID for a bad address. */
+MUST_USE enum status rate_limit_create(const struct rate_limits *limits, const char *redis_url,
+				       struct rate_limiter **ret_limiter, struct fault *ret_fault);
+void rate_limit_destroy(struct rate_limiter *limiter);
+
+/* From here on: any thread; never blocks for longer than a look-up. A limiter that is NULL limits nothing. */
+
+/* Takes one of what `key` may do. What was refused costs nothing. */
+void rate_limit_take(struct rate_limiter *limiter, enum rate_class class, const char *key,
+		     struct rate_answer *ret_answer);
+
+/* The refusal that such an answer means: ERR_RATE_LIMITED with its retry_after_ms; OK when it was allowed. */
+enum status rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault);
+
+/* Before a password is looked at: 0, or for how many ms whoever `key` is has to wait. From RATE_LIMIT_FREE_FAILURES on only one
+ * attempt per delay passes, so guesses that come at once gain nothing. Then tell how it ended. */
+int64_t rate_limit_before_log_in(struct rate_limiter *limiter, const char *key);
+void rate_limit_log_in_failed(struct rate_limiter *limiter, const char *key);
+void rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key);
+
+/* The arithmetic, for tests with a clock of their own. `*tat_us` is the theoretical arrival time (ITU-T I.371): the time until which
+ * what was admitted takes at the sustained rate; unchanged by a refusal. */
+void rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, struct rate_answer *ret_answer);
+
+/* How long to wait after so many wrong passwords. */
+int64_t rate_limit_delay_ms(int64_t n_failures, int64_t max_ms);
+
+#endif

@@ -1,0 +1,124 @@
+"""Limits at the real doors: what is refused, what the headers say, who is who behind a proxy, and what happens without Redis."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from support.client import PASSWORD, Api, Person, new_name
+from support.problems import problem
+from support.shared import MakeStack
+from support.stack import Stack
+from support.waiting import wait_until
+
+# So slow that nothing comes back while a test runs.
+SENDS = {"limits.send_per_minute": "1", "limits.send_burst": "4"}
+
+
+def refused(answer: httpx.Response) -> dict[str, object]:
+    found = problem(answer, 429)
+    assert found["code"] == "rate_limited"
+    assert found["retryable"] is True
+    assert int(answer.headers["Retry-After"]) >= 1
+    return found
+
+
+def test_sends_of_a_person_are_limited_on_all_devices(make_stack: MakeStack) -> None:
+    stack = make_stack(SENDS)
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    other = ann.another_device()
+    seen = [ann.send_direct(bob.id, f"number {i}") for i in range(2)]
+    seen += [other.send_direct(bob.id, f"number {i}") for i in range(2, 4)]
+    assert [answer.status_code for answer in seen] == [201] * 4
+    assert [answer.headers["RateLimit-Remaining"] for answer in seen] == ["3", "2", "1", "0"]
+    assert seen[0].headers["RateLimit-Limit"] == "4"
+    assert 1 <= int(seen[0].headers["RateLimit-Reset"]) <= 60
+    last = other.send_direct(bob.id, "one too many")
+    refused(last)
+    assert last.headers["RateLimit-Remaining"] == "0"
+    assert 50 <= int(last.headers["Retry-After"]) <= 60
+    assert ann.get("/users/me").status_code == 200, "another class"
+    assert bob.send_direct(ann.id, "another person").status_code == 201
+
+
+@pytest.mark.parametrize("operation", ["sign_up", "search", "general"])
+def test_other_classes(make_stack: MakeStack, operation: str) -> None:
+    stack = make_stack({f"limits.{operation}_per_minute": "1", f"limits.{operation}_burst": "2"})
+    ann = Person.new(stack, "ann")
+    calls = {
+        "sign_up": lambda: Api(stack).sign_up(new_name()),
+        "search": lambda: ann.get("/users", query="a"),
+        "general": lambda: ann.get("/users/me"),
+    }
+    answers = [calls[operation]() for _ in range(3)]
+    expected = [201, 429, 429] if operation == "sign_up" else [200, 200, 429]
+    assert [answer.status_code for answer in answers] == expected
+    refused(answers[-1])
+
+
+def test_log_ins_of_an_address(make_stack: MakeStack) -> None:
+    stack = make_stack({"limits.log_in_per_minute": "1", "limits.log_in_burst": "2"})
+    ann = Person.new(stack, "ann")
+    answers = [Api(stack).log_in(ann.username) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    refused(answers[2])
+
+
+def log_in_from(stack: Stack, address: str, username: str, password: str) -> httpx.Response:
+    body = {"username": username, "password": password}
+    return Api(stack).post("/auth/login", body, headers={"X-Forwarded-For": address})
+
+
+def test_wrong_passwords_delay_only_where_they_come_from(make_stack: MakeStack) -> None:
+    stack = make_stack({"limits.log_in_delay_max_s": "60", "limits.trusted_proxies": "127.0.0.0/8"})
+    ann = Person.new(stack, "ann")
+    for name in (ann.username, "nobody-here"):
+        for _ in range(5):
+            assert log_in_from(stack, "203.0.113.7", name, "wrong password").status_code == 401
+        answer = log_in_from(stack, "203.0.113.7", name, PASSWORD)
+        refused(answer)
+        assert answer.headers["Retry-After"] == "1"
+    assert log_in_from(stack, "198.51.100.9, 203.0.113.8", ann.username, PASSWORD).status_code == 200
+
+    answers = []
+
+    def gets_in() -> bool:
+        answers.append(log_in_from(stack, "203.0.113.7", ann.username, PASSWORD))
+        return answers[-1].status_code == 200
+
+    wait_until(gets_in, "the delay is over", 3 * 1.0 + 1)
+    assert log_in_from(stack, "203.0.113.7", ann.username, "wrong password").status_code == 401
+    assert log_in_from(stack, "203.0.113.7", ann.username, PASSWORD).status_code == 200, "forgiven"
+
+
+def test_a_forged_address_changes_nothing(make_stack: MakeStack) -> None:
+    stack = make_stack({"limits.log_in_per_minute": "1", "limits.log_in_burst": "2"})
+    ann = Person.new(stack, "ann")
+    answers = [log_in_from(stack, f"203.0.113.{i}", ann.username, PASSWORD) for i in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    sessions = ann.get("/auth/sessions").json()["items"]
+    assert {session["address"] for session in sessions} == {"127.0.0.1"}
+
+
+def test_behind_a_trusted_proxy_each_client_counts(make_stack: MakeStack) -> None:
+    limits = {"limits.log_in_per_minute": "1", "limits.log_in_burst": "1", "limits.trusted_proxies": "127.0.0.1, ::1"}
+    stack = make_stack(limits)
+    ann = Person.new(stack, "ann")
+
+    def status(address: str) -> int:
+        return log_in_from(stack, address, ann.username, PASSWORD).status_code
+
+    assert status("203.0.113.1") == 200
+    assert status("203.0.113.2") == 200
+    assert status("198.51.100.1, 203.0.113.1") == 429, "what stands left of it is its own claim"
+    assert status("2001:db8:1:2::5") == 200
+    assert status("2001:db8:1:2:ffff::6") == 429, "one customer's network"
+    addresses = {session["address"] for session in ann.get("/auth/sessions").json()["items"]}
+    assert {"203.0.113.1", "203.0.113.2", "2001:db8:1:2::5"} <= addresses
+
+
+def test_without_redis_the_limits_go_on(make_stack: MakeStack) -> None:
+    stack = make_stack(SENDS)
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    stack.redis.kill()
+    answers = [ann.send_direct(bob.id, f"number {i}") for i in range(5)]
+    assert [answer.status_code for answer in answers] == [201] * 4 + [429]
