@@ -20,6 +20,8 @@ import type { Panel } from "./panels/kinds";
 export interface Selection {
 	conversationId?: string;
 	peer?: User;
+	/** It was just made: it may not have come yet. */
+	fresh?: boolean;
 }
 
 /** What the composer of a lane is for when it isn't a plain message. */
@@ -162,6 +164,11 @@ export class Chat {
 		const peer = this.peerOf(stream);
 		if (!peer) return "Conversation";
 		return peer.user_id === this.session.user.id ? `${nameOf(peer)} (you)` : nameOf(peer);
+	}
+
+	/** What its picture is made from: the other person, or the group itself. */
+	faceOf(stream: ConversationStream): string {
+		return (stream.conversation?.kind === "direct" && this.peerOf(stream)?.user_id) || stream.id;
 	}
 
 	unread(stream: ConversationStream): number {

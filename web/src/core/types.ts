@@ -57,6 +57,8 @@ export interface Conversation {
 	last_seq: number;
 	last_rev: number;
 	created_at: string;
+	/** Seconds between two messages of a member; 0 or absent: none. */
+	slow_mode_s?: number;
 }
 
 export interface Page<T> {

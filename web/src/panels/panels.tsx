@@ -1,7 +1,9 @@
 // Which panel is which; the first file of the script that is loaded for them.
 
 import type { Chat } from "../chat";
+import { Group } from "./group";
 import type { Panel as Shown } from "./kinds";
+import { NewGroup } from "./new_group";
 import { Settings } from "./settings";
 
 export function Panel(props: { chat: Chat; panel: Shown; onClose(): void }) {
@@ -9,5 +11,9 @@ export function Panel(props: { chat: Chat; panel: Shown; onClose(): void }) {
 	switch (panel.kind) {
 		case "settings":
 			return <Settings chat={chat} onClose={onClose} first={panel.tab} />;
+		case "new_group":
+			return <NewGroup chat={chat} onClose={onClose} />;
+		case "group":
+			return <Group chat={chat} conversationId={panel.conversationId} onClose={onClose} />;
 	}
 }

@@ -1,10 +1,9 @@
 // The page of somebody who is logged in: people and conversations on the left, the open one on the right.
-//
-// The open conversation is in the address (#c=<id>), so the browser's Back closes it and a reload keeps it.
 
 import { useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Chat, Selection } from "../chat";
+import type { Chat } from "../chat";
+import { close, fromAddress, open } from "./address";
 import { Banner } from "./banner";
 import { ConversationPane } from "./conversation_pane";
 import { Logo } from "./icons";
@@ -29,32 +28,16 @@ export function ChatPage(props: { chat: Chat }) {
 		if (current && peer) history.replaceState({ peer }, "", `#c=${current.id}`);
 	});
 
-	const open = (next: Selection) => {
-		chat.selection.value = next;
-		history.pushState({ peer: next.peer }, "", next.conversationId ? `#c=${next.conversationId}` : "#new");
-	};
-	const close = () => {
-		chat.selection.value = null;
-		history.pushState(null, "", location.pathname);
-	};
-
 	return (
 		<div class="page">
 			<Banner chat={chat} />
 			<div class="panes" data-pane={selection ? "conversation" : "list"}>
-				<Sidebar chat={chat} onOpen={open} />
-				{selection ? <ConversationPane chat={chat} selection={selection} onClose={close} /> : <NothingOpen />}
+				<Sidebar chat={chat} onOpen={(next) => open(chat, next)} />
+				{selection ? <ConversationPane chat={chat} selection={selection} onClose={() => close(chat)} /> : <NothingOpen />}
 			</div>
 			<PanelHost chat={chat} />
 		</div>
 	);
-}
-
-function fromAddress(): Selection | null {
-	const id = /^#c=([0-9a-f-]+)$/.exec(location.hash)?.[1];
-	if (id) return { conversationId: id };
-	const peer = (history.state as Selection | null)?.peer;
-	return peer && location.hash === "#new" ? { peer } : null;
 }
 
 function NothingOpen() {

@@ -1,10 +1,12 @@
 // The right pane: whom one talks to, what was said, and what one is about to say.
 
 import { type Chat, nameOf, type Selection } from "../chat";
+import type { ConversationStream } from "../core/stream";
 import { Avatar } from "./avatar";
 import { Composer } from "./composer";
-import { BackIcon } from "./icons";
+import { BackIcon, MoreIcon } from "./icons";
 import { MessageList } from "./message_list";
+import { secondsOf } from "./words";
 
 export function ConversationPane(props: { chat: Chat; selection: Selection; onClose(): void }) {
 	const { chat, selection } = props;
@@ -15,7 +17,9 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 	if (!stream?.conversation && !person) {
 		return (
 			<main class="conversation empty">
-				<p role="status">{chat.replica.listed ? "This conversation isn't here any more." : "Loading…"}</p>
+				<p role="status" data-testid="gone">
+					{chat.replica.listed && !selection.fresh ? "This conversation isn't here any more: it was deleted, or you are not in it." : "Loading…"}
+				</p>
 				<button class="link" type="button" onClick={props.onClose}>
 					Back to all conversations
 				</button>
@@ -24,7 +28,7 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 	}
 	const title = stream ? chat.titleOf(stream) : nameOf(person!);
 	const direct = !stream || stream.conversation?.kind === "direct";
-	const more = direct ? `@${peer?.username ?? person?.username ?? ""}` : `${stream.conversation?.member_count ?? 0} members`;
+	const more = direct ? `@${peer?.username ?? person?.username ?? ""}` : groupNote(stream);
 	const lane = chat.address()?.lane ?? "";
 	return (
 		<main class="conversation" aria-label={`Conversation with ${title}`}>
@@ -32,14 +36,31 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 				<button class="icon-button back" type="button" aria-label="All conversations" onClick={props.onClose}>
 					<BackIcon />
 				</button>
-				<Avatar id={peer?.user_id ?? person?.id ?? stream?.id ?? ""} name={title} />
+				<Avatar id={stream ? chat.faceOf(stream) : (person?.id ?? "")} name={title} />
 				<div class="conversation-names">
 					<h1>{title}</h1>
 					<span>{more}</span>
 				</div>
+				{stream && !direct && (
+					<button
+						class="icon-button"
+						type="button"
+						title="Group"
+						aria-label={`About ${title}`}
+						data-testid="open-group"
+						onClick={() => (chat.panel.value = { kind: "group", conversationId: stream.id })}
+					>
+						<MoreIcon />
+					</button>
+				)}
 			</header>
 			<MessageList key={lane} chat={chat} stream={stream} title={title} lane={lane} />
 			<Composer key={`composer-${lane}`} chat={chat} lane={lane} title={title} />
 		</main>
 	);
+}
+
+function groupNote(stream: ConversationStream): string {
+	const { member_count: count = 0, slow_mode_s: slow = 0 } = stream.conversation ?? {};
+	return `${count === 1 ? "1 member" : `${count} members`}${slow ? ` · slow mode, ${secondsOf(slow * 1000)}` : ""}`;
 }

@@ -80,6 +80,19 @@ export const GearIcon = () => (
 	</Icon>
 );
 
+export const MoreIcon = () => (
+	<Icon>
+		<path d="M5.5 12h.01M12 12h.01M18.5 12h.01" stroke-width="2.8" />
+	</Icon>
+);
+
+export const GroupIcon = () => (
+	<Icon>
+		<circle cx="9" cy="9" r="3.5" />
+		<path d="M3 19c.4-3.3 2.8-5 6-5s5.600 1.700 6 5M19 6v6M16 9h6" />
+	</Icon>
+);
+
 /** The bird the server is named after: black head, white collar, rust breast, on its stone. */
 export const Logo = () => (
 	<svg class="logo" viewBox="0 0 64 64" aria-hidden="true" focusable="false">

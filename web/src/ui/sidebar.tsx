@@ -7,7 +7,7 @@ import type { ConversationStream } from "../core/stream";
 import { Failure, type User } from "../core/types";
 import { findUsers } from "../net/source";
 import { Avatar } from "./avatar";
-import { GearIcon, LeaveIcon, SearchIcon } from "./icons";
+import { GearIcon, GroupIcon, LeaveIcon, SearchIcon } from "./icons";
 import { fullTimeOf, shortTimeOf } from "./time";
 
 const TYPING_MS = 200; // a pause this long, and the search is asked for
@@ -98,6 +98,16 @@ export function Sidebar(props: { chat: Chat; onOpen(selection: Selection): void 
 						if (event.key === "Enter" && first && found.value?.query === asked) pick(first);
 					}}
 				/>
+				<button
+					class="icon-button"
+					type="button"
+					title="New group"
+					aria-label="New group"
+					data-testid="open-new-group"
+					onClick={() => (chat.panel.value = { kind: "new_group" })}
+				>
+					<GroupIcon />
+				</button>
 			</div>
 			{asked ? <People found={found.value} onPick={pick} /> : <Conversations chat={chat} onOpen={onOpen} />}
 		</aside>
@@ -206,7 +216,7 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 			aria-current={props.open ? "true" : undefined}
 			onClick={props.onOpen}
 		>
-			<Avatar id={chat.peerOf(stream)?.user_id ?? stream.id} name={chat.titleOf(stream)} />
+			<Avatar id={chat.faceOf(stream)} name={chat.titleOf(stream)} />
 			<span class="row-text">
 				<span class="row-line">
 					<span class="row-title">{chat.titleOf(stream)}</span>
