@@ -5,11 +5,13 @@ import { type Change, ChangeQueue, type PendingChange, withChanges } from "./cor
 import { systemClock } from "./core/clock";
 import { type Address, Outbox, type Outgoing, type OutboxStore } from "./core/outbox";
 import type { Source } from "./core/ports";
+import { PresenceWatch } from "./core/presence";
 import { readQuoted } from "./core/quotes";
 import { ReadMarks } from "./core/read_marks";
 import { Replica } from "./core/replica";
+import { Telling } from "./core/telling";
 import { byActivity, type ConversationStream } from "./core/stream";
-import type { Failure, Frame, Member, Message, StoredMessage, User } from "./core/types";
+import { asFailure, Failure, type Frame, type Member, type Message, type StoredMessage, type User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
 import { openOutbox } from "./net/outbox_store";
 import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
@@ -49,11 +51,14 @@ export class Chat {
 	readonly outbox: Outbox;
 	readonly changes: ChangeQueue;
 	readonly replica: Replica;
+	readonly telling: Telling;
+	readonly presence: PresenceWatch;
 	private readonly store: OutboxStore;
 	private readonly source: Source;
 	private readonly marks: ReadMarks;
 	private readonly socket: Socket;
 	private started = false;
+	private cancelTyping = (): void => {};
 	private queued = false;
 
 	/** All conversations that can be shown, newest activity first. */
@@ -93,6 +98,8 @@ export class Chat {
 			onState: (state, reason) => this.onState(state, reason),
 			onRevoked: () => session.end("expired"),
 		});
+		this.telling = new Telling((type, body) => this.socket.tell(type, body), systemClock);
+		this.presence = new PresenceWatch((ids) => this.socket.request("presence.watch", { user_ids: ids }), systemClock, () => this.changed());
 		session.onToken = (token) => this.socket.refresh(token);
 	}
 
@@ -113,6 +120,8 @@ export class Chat {
 		if (why === "logged_out") void this.outbox.forget();
 		else this.outbox.end();
 		this.changes.end();
+		this.cancelTyping();
+		for (const part of [this.telling, this.presence]) part.end();
 		this.marks.end();
 		this.socket.end();
 	}
@@ -256,15 +265,46 @@ export class Chat {
 
 	private onFrame(frame: Frame): void {
 		if (frame.type === "hello" || frame.type === "mode") this.degraded.value = frame.mode === "degraded";
+		this.presence.frame(frame);
+		if (frame.type === "user.updated" && frame.user) this.renamed(frame.user);
 		this.replica.frame(frame);
 	}
 
 	private onState(state: LinkState, reason: string): void {
 		this.link.value = state;
 		this.linkReason.value = reason;
+		this.presence.link(state === "online");
 		if (state !== "online") return;
 		this.refusal.value = "";
 		this.wakeQueues();
+	}
+
+	private renamed(user: User): void {
+		for (const stream of this.replica.streams.values()) stream.applyPerson(user);
+		this.changed();
+	}
+
+	/** What follows from what is held now: others hear that it has come, and those who are shown are watched. */
+	private attend(): void {
+		const shown: string[] = [];
+		const current = this.current.value;
+		for (const stream of current ? [current, ...this.conversations.value] : this.conversations.value) {
+			const newest = stream.newest;
+			if (newest && newest.sender_id !== this.session.user.id && newest.seq > stream.readSeq) this.telling.delivered(stream.id, newest.seq);
+			if (stream.conversation?.kind === "direct" || stream === current) shown.push(...stream.present());
+		}
+		this.cancelTyping();
+		const ends = this.conversations.value.flatMap((stream) => stream.receipts.nextEnd(Date.now()) ?? []);
+		if (ends.length) this.cancelTyping = systemClock.after(Math.min(...ends) - Date.now() + 1, () => this.changed());
+		this.presence.show(shown.filter((id) => id !== this.session.user.id));
+	}
+
+	/** A conversation was opened: the cursors of its members may have moved unheard. */
+	async opened(stream: ConversationStream): Promise<void> {
+		const item = await this.source.conversation(stream.id).catch(asFailure);
+		if (item instanceof Failure) return;
+		for (const row of item.members) if (row.user_id !== stream.userId) stream.receipts.applyMember(row);
+		this.changed();
 	}
 
 	/** A 401 that a new token didn't help is the end of the session. */
@@ -279,6 +319,7 @@ export class Chat {
 		const tell = () => {
 			this.queued = false;
 			this.version.value++;
+			this.attend();
 		};
 		// A burst of frames is drawn once. A hidden page draws nothing, but its title counts the unread.
 		if (document.visibilityState === "visible") requestAnimationFrame(tell);

@@ -6,7 +6,7 @@
 // the same in Python.
 
 import { Receipts } from "./receipts";
-import type { Conversation, Member, Reaction, StoredMessage } from "./types";
+import type { Conversation, Member, Reaction, StoredMessage, User } from "./types";
 
 const PULL_AFTER_MS = 100;
 const RETRY_MAX_MS = 20_000;
@@ -202,6 +202,12 @@ export class ConversationStream extends Stream {
 		this.turn++;
 		this.halted = false;
 		return member;
+	}
+
+	/** Somebody is shown by another name now. */
+	applyPerson({ id, username, display_name }: User): void {
+		const row = this.members.get(id);
+		if (row) this.members.set(id, { ...row, username, display_name });
 	}
 
 	applyTitle(title: string | null, rev: number): void {

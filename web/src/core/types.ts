@@ -1,5 +1,7 @@
 // The shapes of the contract (api/openapi.yaml, push/PROTOCOL.md) as far as this client uses them.
 
+import type { Presence } from "./presence";
+
 export interface User {
 	id: string;
 	username: string;
@@ -154,6 +156,10 @@ export interface Frame {
 	reactions?: Reaction[];
 	read_seq?: number;
 	code?: string;
+	limits?: { typing_expire_ms?: number };
+	items?: Presence[];
+	online?: number;
+	user?: User;
 }
 
 /** Why a request failed. status 0: no answer came. */

@@ -119,6 +119,13 @@ export class Socket {
 		});
 	}
 
+	/** Says something that needs no reply; false: there is no socket to say it on. */
+	tell(type: string, body: object): boolean {
+		if (!this.ws || !this.open) return false;
+		this.ws.send(JSON.stringify({ type, ...body }));
+		return true;
+	}
+
 	end(): void {
 		this.ended = true;
 		this.forget()?.close(1000);

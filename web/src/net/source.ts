@@ -54,3 +54,14 @@ export async function findUsers(session: Session, query: string): Promise<User[]
 	const page = await session.call<{ items: User[] }>("GET", `/users?${new URLSearchParams({ query, limit: String(FOUND_MAX) })}`);
 	return page.items;
 }
+
+export interface Readers {
+	items: { user_id: string; username: string; display_name: string }[];
+	count: number;
+	next_cursor: string | null;
+}
+
+/** Who has read a message; only their count in a large group. */
+export function listReaders(session: Session, message: StoredMessage): Promise<Readers> {
+	return session.call("GET", `/conversations/${message.conversation_id}/messages/${message.id}/readers?limit=${LIST_PAGE}`);
+}

@@ -1,6 +1,9 @@
 // The panels there are, and what each is about.
 
+import type { StoredMessage } from "../core/types";
+
 export type Panel =
 	| { kind: "settings"; tab?: string }
 	| { kind: "new_group" }
-	| { kind: "group"; conversationId: string };
+	| { kind: "group"; conversationId: string }
+	| { kind: "readers"; message: StoredMessage };

@@ -4,6 +4,7 @@ import type { Chat } from "../chat";
 import { Group } from "./group";
 import type { Panel as Shown } from "./kinds";
 import { NewGroup } from "./new_group";
+import { ReadBy } from "./readers";
 import { Settings } from "./settings";
 
 export function Panel(props: { chat: Chat; panel: Shown; onClose(): void }) {
@@ -15,5 +16,7 @@ export function Panel(props: { chat: Chat; panel: Shown; onClose(): void }) {
 			return <NewGroup chat={chat} onClose={onClose} />;
 		case "group":
 			return <Group chat={chat} conversationId={panel.conversationId} onClose={onClose} />;
+		case "readers":
+			return <ReadBy chat={chat} message={panel.message} onClose={onClose} />;
 	}
 }

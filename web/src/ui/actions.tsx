@@ -4,7 +4,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Chat } from "../chat";
 import type { StoredMessage } from "../core/types";
-import { EditIcon, ReplyIcon, SmileIcon, TrashIcon } from "./icons";
+import { EditIcon, EyeIcon, ReplyIcon, SmileIcon, TrashIcon } from "./icons";
 import { toggleReaction } from "./reactions";
 
 export type Opened = "" | "react" | "delete";
@@ -42,6 +42,17 @@ export function Actions({ chat, lane, row, opened, onOpen }: ActionsProps) {
 			{mine && (
 				<button type="button" title="Edit" aria-label="Edit" data-testid="message-edit" onClick={() => chat.edit(lane, row)}>
 					<EditIcon />
+				</button>
+			)}
+			{mine && (
+				<button
+					type="button"
+					title="Read by"
+					aria-label="Read by"
+					data-testid="message-readers"
+					onClick={() => (chat.panel.value = { kind: "readers", message: row })}
+				>
+					<EyeIcon />
 				</button>
 			)}
 			{mine && (

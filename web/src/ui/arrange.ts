@@ -3,6 +3,7 @@
 import type { PendingChange } from "../core/changes";
 import { withChanges } from "../core/changes";
 import type { Outgoing } from "../core/outbox";
+import { type Floor, type Receipt, receiptOf } from "../core/floor";
 import type { Reaction, StoredMessage } from "../core/types";
 import { dayKey, dayOf } from "./time";
 
@@ -26,6 +27,8 @@ export interface Shown {
 	replyToId: string | null;
 	/** The message it answers, when that is held. */
 	quoted: StoredMessage | null;
+	/** How far one's own message has come with everybody else; "": not said. */
+	receipt: "" | Receipt;
 	/** The day's name, when it begins with this message. */
 	day: string;
 	/** First and last of a group: one sender, without a long pause. */
@@ -42,6 +45,7 @@ export interface Material {
 	changes: PendingChange[];
 	me: string;
 	find(id: string): StoredMessage | undefined;
+	floor: Floor | null;
 }
 
 export function arrange(material: Material): Shown[] {
@@ -53,6 +57,7 @@ export function arrange(material: Material): Shown[] {
 	const shown = [...messages.map((row) => ofMessage(row, changes.get(row.id) ?? [], me)), ...stillOut.map((entry) => ofOutgoing(entry, me))];
 	let before: Shown | undefined;
 	for (const item of shown) {
+		if (item.mine && item.seq !== null) item.receipt = receiptOf(item.seq, material.floor);
 		if (item.replyToId) item.quoted = material.find(item.replyToId) ?? null;
 		if (!before || dayKey(before.timestamp) !== dayKey(item.timestamp)) item.day = dayOf(item.timestamp);
 		item.first = !before || item.day !== "" || !together(before, item);
@@ -90,6 +95,7 @@ function ofMessage(row: StoredMessage, changes: PendingChange[], me: string): Sh
 		reactions: message.reactions?.length ? message.reactions : NO_REACTIONS,
 		replyToId: message.deleted ? null : (row.reply_to_id ?? null),
 		quoted: null,
+		receipt: "",
 		day: "",
 		first: true,
 		last: true,
@@ -113,6 +119,7 @@ function ofOutgoing(entry: Outgoing, me: string): Shown {
 		reactions: NO_REACTIONS,
 		replyToId: entry.replyToId,
 		quoted: null,
+		receipt: "",
 		day: "",
 		first: true,
 		last: true,

@@ -1,11 +1,17 @@
 // A person's or a group's initials on a colour of their own.
 
+import type { ComponentChildren } from "preact";
+
 const HUES = 8; // classes hue-0 … of the style sheet
 
-export function Avatar(props: { id: string; name: string }) {
+/** `children` stand at its corner. */
+export function Avatar(props: { id: string; name: string; children?: ComponentChildren }) {
 	return (
-		<span class={`avatar hue-${hueOf(props.id)}`} aria-hidden="true">
-			{initialsOf(props.name)}
+		<span class="avatar-frame">
+			<span class={`avatar hue-${hueOf(props.id)}`} aria-hidden="true">
+				{initialsOf(props.name)}
+			</span>
+			{props.children}
 		</span>
 	);
 }

@@ -39,6 +39,9 @@ export function Composer(props: { chat: Chat; lane: string; title: string }) {
 	}, [text.value]);
 
 	const write = (next: string) => {
+		const stream = chat.current.value;
+		if (stream && next.length > text.value.length && !editing) chat.telling.typing(stream.id);
+		if (!next) chat.telling.sent();
 		text.value = next;
 		if (!editing) chat.drafts.set(lane, next);
 	};

@@ -6,6 +6,7 @@ import { Avatar } from "./avatar";
 import { Composer } from "./composer";
 import { BackIcon, MoreIcon } from "./icons";
 import { MessageList } from "./message_list";
+import { Dot, presenceText } from "./presence";
 import { secondsOf } from "./words";
 
 export function ConversationPane(props: { chat: Chat; selection: Selection; onClose(): void }) {
@@ -28,7 +29,9 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 	}
 	const title = stream ? chat.titleOf(stream) : nameOf(person!);
 	const direct = !stream || stream.conversation?.kind === "direct";
-	const more = direct ? `@${peer?.username ?? person?.username ?? ""}` : groupNote(stream);
+	const peerId = direct ? (peer?.user_id ?? person?.id) : undefined;
+	const there = peerId && peerId !== chat.session.user.id ? presenceText(chat, peerId) : "";
+	const more = direct ? [`@${peer?.username ?? person?.username ?? ""}`, there].filter(Boolean).join(" · ") : groupNote(chat, stream);
 	const lane = chat.address()?.lane ?? "";
 	return (
 		<main class="conversation" aria-label={`Conversation with ${title}`}>
@@ -36,10 +39,12 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 				<button class="icon-button back" type="button" aria-label="All conversations" onClick={props.onClose}>
 					<BackIcon />
 				</button>
-				<Avatar id={stream ? chat.faceOf(stream) : (person?.id ?? "")} name={title} />
+				<Avatar id={stream ? chat.faceOf(stream) : (person?.id ?? "")} name={title}>
+					{there && <Dot chat={chat} userId={peerId} />}
+				</Avatar>
 				<div class="conversation-names">
 					<h1>{title}</h1>
-					<span>{more}</span>
+					<span data-testid="conversation-note">{more}</span>
 				</div>
 				{stream && !direct && (
 					<button
@@ -60,7 +65,9 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 	);
 }
 
-function groupNote(stream: ConversationStream): string {
+function groupNote(chat: Chat, stream: ConversationStream): string {
 	const { member_count: count = 0, slow_mode_s: slow = 0 } = stream.conversation ?? {};
-	return `${count === 1 ? "1 member" : `${count} members`}${slow ? ` · slow mode, ${secondsOf(slow * 1000)}` : ""}`;
+	const online = chat.presence.count(stream.id) ?? stream.present().filter((id) => chat.presence.of(id).connection_status === "online").length;
+	const there = online ? ` · ${online} online` : "";
+	return `${count === 1 ? "1 member" : `${count} members`}${there}${slow ? ` · slow mode, ${secondsOf(slow * 1000)}` : ""}`;
 }

@@ -7,6 +7,7 @@ import type { Member } from "../core/types";
 import { Actions, type Opened, Unfolded } from "./actions";
 import { type Shown, same } from "./arrange";
 import { Avatar } from "./avatar";
+import { TickIcon, TicksIcon } from "./icons";
 import { Reactions } from "./reactions";
 import { fullTimeOf, timeOf } from "./time";
 
@@ -110,7 +111,18 @@ function Note({ chat, item }: { chat: Chat; item: Shown }) {
 		<p class="stamp">
 			{item.last && <time dateTime={item.timestamp}>{timeOf(item.timestamp)}</time>}
 			{item.edited && <span data-testid="edited"> edited</span>}
+			{item.last && item.receipt && <Ticks receipt={item.receipt} />}
 		</p>
+	);
+}
+
+const TICKS = { sent: "Sent", delivered: "Delivered", read: "Read" };
+
+function Ticks({ receipt }: { receipt: keyof typeof TICKS }) {
+	return (
+		<span class="ticks" role="img" aria-label={TICKS[receipt]} title={TICKS[receipt]} data-testid="receipt" data-receipt={receipt}>
+			{receipt === "sent" ? <TickIcon /> : <TicksIcon />}
+		</span>
 	);
 }
 

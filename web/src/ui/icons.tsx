@@ -89,7 +89,26 @@ export const MoreIcon = () => (
 export const GroupIcon = () => (
 	<Icon>
 		<circle cx="9" cy="9" r="3.5" />
-		<path d="M3 19c.4-3.3 2.8-5 6-5s5.600 1.700 6 5M19 6v6M16 9h6" />
+		<path d="M3 19c.4-3.3 2.8-5 6-5s5.6 1.7 6 5M19 6v6M16 9h6" />
+	</Icon>
+);
+
+export const TickIcon = () => (
+	<Icon>
+		<path d="m5 12.5 4.5 4.500L19 7.5" />
+	</Icon>
+);
+
+export const TicksIcon = () => (
+	<Icon>
+		<path d="m2 12.5 4.5 4.500L16 7.500M11 16l1 1L21.5 7.5" />
+	</Icon>
+);
+
+export const EyeIcon = () => (
+	<Icon>
+		<path d="M2.5 12c2-4 5.5-6 9.5-6s7.5 2 9.5 6c-2 4-5.5 6-9.5 6s-7.5-2-9.5-6Z" />
+		<circle cx="12" cy="12" r="2.8" />
 	</Icon>
 );
 

@@ -5,12 +5,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Chat } from "../chat";
+import { floorOf } from "../core/floor";
 import type { ConversationStream } from "../core/stream";
 import { Failure } from "../core/types";
 import type { Opened } from "./actions";
 import { arrange } from "./arrange";
 import { Entry } from "./entry";
 import { DownIcon } from "./icons";
+import { Typing } from "./typing";
 
 const NEAR_END_PX = 80;
 const NEAR_START_PX = 400;
@@ -25,6 +27,7 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 		changes: chat.changes.entries,
 		me,
 		find: (id) => stream?.find(id),
+		floor: stream && floorOf(stream),
 	});
 	const opened = useSignal<{ id: string; what: Opened }>({ id: "", what: "" });
 	const box = useRef<HTMLDivElement>(null);
@@ -73,6 +76,10 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 		}
 		loadWhenNear();
 	});
+
+	useEffect(() => {
+		if (stream && chat.link.value === "online") void chat.opened(stream);
+	}, [stream?.id, chat.link.value]);
 
 	useEffect(() => {
 		const view = box.current!;
@@ -136,6 +143,7 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 					/>
 				))}
 			</div>
+			{stream && <Typing chat={chat} stream={stream} />}
 			{!atEnd.value && (
 				<button class="to-end" type="button" onClick={toEnd} aria-label="To the newest message">
 					{stream && chat.unread(stream) > 0 && <span>New messages</span>}

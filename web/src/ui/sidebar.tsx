@@ -7,8 +7,10 @@ import type { ConversationStream } from "../core/stream";
 import { Failure, type User } from "../core/types";
 import { findUsers } from "../net/source";
 import { Avatar } from "./avatar";
-import { GearIcon, GroupIcon, LeaveIcon, SearchIcon } from "./icons";
+import { GearIcon, LeaveIcon, SearchIcon } from "./icons";
+import { Dot } from "./presence";
 import { fullTimeOf, shortTimeOf } from "./time";
+import { typingText } from "./typing";
 
 const TYPING_MS = 200; // a pause this long, and the search is asked for
 
@@ -98,16 +100,6 @@ export function Sidebar(props: { chat: Chat; onOpen(selection: Selection): void 
 						if (event.key === "Enter" && first && found.value?.query === asked) pick(first);
 					}}
 				/>
-				<button
-					class="icon-button"
-					type="button"
-					title="New group"
-					aria-label="New group"
-					data-testid="open-new-group"
-					onClick={() => (chat.panel.value = { kind: "new_group" })}
-				>
-					<GroupIcon />
-				</button>
 			</div>
 			{asked ? <People found={found.value} onPick={pick} /> : <Conversations chat={chat} onOpen={onOpen} />}
 		</aside>
@@ -206,6 +198,7 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 	chat.version.value;
 	const unread = chat.unread(stream);
 	const newest = stream.newest;
+	const typing = typingText(stream);
 	const mine = newest?.sender_id === chat.session.user.id;
 	return (
 		<button
@@ -216,7 +209,9 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 			aria-current={props.open ? "true" : undefined}
 			onClick={props.onOpen}
 		>
-			<Avatar id={chat.faceOf(stream)} name={chat.titleOf(stream)} />
+			<Avatar id={chat.faceOf(stream)} name={chat.titleOf(stream)}>
+				{stream.conversation?.kind === "direct" && <Dot chat={chat} userId={chat.peerOf(stream)?.user_id} />}
+			</Avatar>
 			<span class="row-text">
 				<span class="row-line">
 					<span class="row-title">{chat.titleOf(stream)}</span>
@@ -227,9 +222,9 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 					)}
 				</span>
 				<span class="row-line">
-					<span class="row-more">
-						{mine && "You: "}
-						{newest ? (newest.content ?? "Message deleted") : "No messages yet"}
+					<span class={typing ? "row-more row-typing" : "row-more"}>
+						{typing || (mine && "You: ")}
+						{typing ? "" : newest ? (newest.content ?? "Message deleted") : "No messages yet"}
 					</span>
 					{unread > 0 && (
 						<span class="badge">
