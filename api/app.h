@@ -8,6 +8,7 @@
 #include "password.h"
 #include "pipeline/submit.h"
 #include "rate_limit.h"
+#include "redis.h"
 #include "token.h"
 #include "writer/writer.h"
 
@@ -20,6 +21,7 @@ struct app {
 	struct bus *bus;              /* NULL in tests */
 	struct rate_limiter *limiter; /* likewise: then nothing is limited */
 	const struct client_proxies *proxies;
+	struct redis *redis; /* NULL in tests; of presence, the limiter has its own */
 };
 
 #endif

@@ -59,6 +59,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(token_key_load(config->data, &app->token_key, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(start_limits(parts, ret_fault));
+	TRY(redis_create(config->redis_url, &app->redis, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
@@ -86,6 +87,7 @@ stop(struct parts *parts)
 	writer_destroy(app->writer);
 	rate_limit_destroy(app->limiter);
 	bus_destroy(app->bus);
+	redis_destroy(app->redis);
 	config_finish(&parts->config);
 }
 

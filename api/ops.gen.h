@@ -19,6 +19,7 @@ enum status op_find_users(struct req *req);
 enum status op_get_conversation(struct req *req);
 enum status op_get_me(struct req *req);
 enum status op_get_message(struct req *req);
+enum status op_get_presence(struct req *req);
 enum status op_get_user(struct req *req);
 enum status op_healthz(struct req *req);
 enum status op_list_changes(struct req *req);

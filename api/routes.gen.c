@@ -10,6 +10,7 @@ static const char *const query_list_conversations[] = {"cursor", "limit", NULL};
 static const char *const query_list_changes[] = {"after_rev", "limit", NULL};
 static const char *const query_list_messages[] = {"before_seq", "after_seq", "around_seq", "limit", NULL};
 static const char *const query_list_readers[] = {"cursor", "limit", NULL};
+static const char *const query_get_presence[] = {"user_ids", NULL};
 static const char *const query_find_users[] = {"query", "cursor", "limit", NULL};
 
 const struct route routes[] = {
@@ -61,6 +62,8 @@ const struct route routes[] = {
 	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"POST", "/api/v1/messages", "send_direct_message", op_send_direct_message, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_SEND, 49152, true, NULL},
+	{"GET", "/api/v1/presence", "get_presence", op_get_presence, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_get_presence},
 	{"POST", "/api/v1/sync", "sync", op_sync, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 65536, true, NULL},
 	{"GET", "/api/v1/users", "find_users", op_find_users, ROUTE_AUTH_SESSION,

@@ -163,6 +163,7 @@ NOT_OF_REST = {
     "bad_token_key",
     "fastcgi",
     "pipeline_unknown",
+    "redis_url_invalid",
     "socket_failed",
     "socket_path",
     "socket_taken",

@@ -49,6 +49,7 @@ RULES = {
     "update_me": EACH_FOR_THEMSELVES,
     "change_password": EACH_FOR_THEMSELVES,
     "find_users": EACH_FOR_THEMSELVES,
+    "get_presence": EACH_FOR_THEMSELVES,
     "get_user": EACH_FOR_THEMSELVES,
     "list_conversations": EACH_FOR_THEMSELVES,
     "create_conversation": EACH_FOR_THEMSELVES,

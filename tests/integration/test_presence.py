@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from support.client import Person
+import pytest
+
+from support.client import Person, new_id
 from support.presence import (
     QUICK,
     connect_second,
@@ -28,6 +30,10 @@ CALM = {"presence.beat_ms": "400", "presence.grace_ms": "2000"}
 
 def people(stack: Stack, *names: str) -> list[Person]:
     return [Person.new(stack, name) for name in names]
+
+
+def many(n: int) -> str:
+    return "?user_ids=" + ",".join(new_id() for _ in range(n))
 
 
 def test_coming_and_going_on_two_devices_and_two_processes(make_stack: MakeStack) -> None:
@@ -173,3 +179,33 @@ def test_what_a_list_may_be(make_stack: MakeStack) -> None:
         numbers = [live.ask("presence.watch", user_ids=[bob.id]) for _ in range(30)]
         codes = {live.reply(number).get("error", {}).get("code") for number in numbers}
         assert codes == {None, "rate_limited"}
+
+
+def test_rest_says_who_is_there_and_when_they_were(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob, cy = people(stack, "ann", "bob", "cy")
+
+    def ask() -> dict[str, tuple[str, bool]]:
+        items = ann.get("/presence", user_ids=f"{bob.id},{cy.id.upper()},{new_id()}").json()["items"]
+        return {item["user_id"]: (item["connection_status"], item["last_seen"] is not None) for item in items}
+
+    with bob.connect():
+        wanted = {bob.id: ("online", False), cy.id: ("offline", False)}
+        wait_until(lambda: ask() == wanted, "all is known", 20)
+    wait_until(lambda: ask() == {bob.id: ("offline", True), cy.id: ("offline", False)}, "he has left", 20)
+    stack.redis.kill()
+    wait_until(lambda: ask() == {bob.id: ("unknown", True), cy.id: ("unknown", False)}, "nothing is known")
+    stack.redis.start()
+    stack.push.end()
+    stack.restart("push")
+    wait_until(lambda: ask() == {bob.id: ("offline", True), cy.id: ("offline", False)}, "it is known again", 20)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("", 400), ("?user_ids=", 422), ("?user_ids=x", 422), (many(201), 422), (many(200), 200)],
+    ids=["none", "empty", "no id", "too many", "as many as may be"],
+)
+def test_rest_takes_up_to_200_ids(ann: Person, query: str, status: int) -> None:
+    answer = ann.request("GET", "/presence" + query)
+    assert answer.status_code == status, answer.text

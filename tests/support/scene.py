@@ -72,6 +72,7 @@ class Scene:
             "message_id": self.message["id"],
             "user_id": self.bob.id,
             "recipient_id": self.bob.id,
+            "user_ids": f"{self.ann.id},{self.bob.id}",
             "username": self.ann.username,
             "password": PASSWORD,
             "current_password": PASSWORD,
