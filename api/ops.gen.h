@@ -9,10 +9,13 @@
 
 struct req;
 
+enum status op_add_member(struct req *req);
+enum status op_add_members(struct req *req);
 enum status op_add_reaction(struct req *req);
 enum status op_change_password(struct req *req);
 enum status op_create_conversation(struct req *req);
 enum status op_create_token(struct req *req);
+enum status op_delete_conversation(struct req *req);
 enum status op_delete_message(struct req *req);
 enum status op_edit_message(struct req *req);
 enum status op_find_users(struct req *req);
@@ -24,6 +27,7 @@ enum status op_get_user(struct req *req);
 enum status op_healthz(struct req *req);
 enum status op_list_changes(struct req *req);
 enum status op_list_conversations(struct req *req);
+enum status op_list_members(struct req *req);
 enum status op_list_messages(struct req *req);
 enum status op_list_readers(struct req *req);
 enum status op_list_sessions(struct req *req);
@@ -33,6 +37,7 @@ enum status op_log_out(struct req *req);
 enum status op_mark_read(struct req *req);
 enum status op_readyz(struct req *req);
 enum status op_refresh_session(struct req *req);
+enum status op_remove_member(struct req *req);
 enum status op_remove_reaction(struct req *req);
 enum status op_revoke_session(struct req *req);
 enum status op_revoke_sessions(struct req *req);
@@ -41,6 +46,8 @@ enum status op_send_direct_message(struct req *req);
 enum status op_send_message(struct req *req);
 enum status op_sign_up(struct req *req);
 enum status op_sync(struct req *req);
+enum status op_update_conversation(struct req *req);
 enum status op_update_me(struct req *req);
+enum status op_update_member(struct req *req);
 
 #endif

@@ -8,6 +8,7 @@
 static const char *const query_list_sessions[] = {"cursor", "limit", NULL};
 static const char *const query_list_conversations[] = {"cursor", "limit", NULL};
 static const char *const query_list_changes[] = {"after_rev", "limit", NULL};
+static const char *const query_list_members[] = {"cursor", "limit", NULL};
 static const char *const query_list_messages[] = {"before_seq", "after_seq", "around_seq", "limit", NULL};
 static const char *const query_list_readers[] = {"cursor", "limit", NULL};
 static const char *const query_get_presence[] = {"user_ids", NULL};
@@ -40,8 +41,22 @@ const struct route routes[] = {
 	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"GET", "/api/v1/conversations/{conversation_id}", "get_conversation", op_get_conversation, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, NULL},
+	{"PATCH", "/api/v1/conversations/{conversation_id}", "update_conversation", op_update_conversation, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"DELETE", "/api/v1/conversations/{conversation_id}", "delete_conversation", op_delete_conversation, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"GET", "/api/v1/conversations/{conversation_id}/changes", "list_changes", op_list_changes, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_list_changes},
+	{"GET", "/api/v1/conversations/{conversation_id}/members", "list_members", op_list_members, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_members},
+	{"POST", "/api/v1/conversations/{conversation_id}/members", "add_members", op_add_members, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"PUT", "/api/v1/conversations/{conversation_id}/members/{user_id}", "add_member", op_add_member, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"PATCH", "/api/v1/conversations/{conversation_id}/members/{user_id}", "update_member", op_update_member, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"DELETE", "/api/v1/conversations/{conversation_id}/members/{user_id}", "remove_member", op_remove_member, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"GET", "/api/v1/conversations/{conversation_id}/messages", "list_messages", op_list_messages, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_list_messages},
 	{"POST", "/api/v1/conversations/{conversation_id}/messages", "send_message", op_send_message, ROUTE_AUTH_TOKEN,

@@ -34,8 +34,8 @@ def make_stack() -> Iterator[MakeStack]:
     """Starts stacks with other settings, or to be broken: make_stack({"limits.auth_ms": "300"})."""
     made: list[Stack] = []
 
-    def make(settings: dict[str, str] | None = None) -> Stack:
-        made.append(Stack(settings).start())
+    def make(settings: dict[str, str] | None = None, pushes: int = 1) -> Stack:
+        made.append(Stack(settings, pushes=pushes).start())
         return made[-1]
 
     yield make

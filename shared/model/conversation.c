@@ -1,7 +1,10 @@
 /* Conversations and members as JSON, as one caller sees them. */
 #include "model/conversation.h"
 
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/text.h"
 
 static json_t *
 cursor_to_json(const struct member *member, int64_t seq)
@@ -33,11 +36,36 @@ conversation_to_json(const struct conversation *conversation)
 	for (size_t i = 0; i < conversation->n_members; i++)
 		json_array_append_new(members, member_to_json(&conversation->members[i]));
 	clock_format(conversation->created_at_ms, created_at);
-	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s}", "id", conversation->id, "kind",
-			 conversation->kind, "title", conversation->title, "members", members, "member_count",
-			 (json_int_t)conversation->member_count, "last_message",
+	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:s?}", "id",
+			 conversation->id, "kind", conversation->kind, "title", conversation->title, "members", members,
+			 "member_count", (json_int_t)conversation->member_count, "last_message",
 			 last ? message_to_json(last) : json_null(), "unread_count",
 			 (json_int_t)conversation->unread_count, "read_seq", (json_int_t)conversation->read_seq,
 			 "last_seq", (json_int_t)conversation->last_seq, "last_rev", (json_int_t)conversation->last_rev,
-			 "created_at", created_at);
+			 "created_at", created_at, "rev", (json_int_t)conversation->rev, "slow_mode_s",
+			 (json_int_t)conversation->slow_mode_s, "role", conversation->role);
+}
+
+void
+conversation_show_member(struct conversation *conversation, const struct member *member)
+{
+	size_t at = 0;
+
+	while (at < conversation->n_members && strcmp(conversation->members[at].user_id, member->user_id) != 0)
+		at++;
+	if (at == CONVERSATION_MEMBERS_SHOWN)
+		at--;
+	if (at == conversation->n_members)
+		conversation->n_members++;
+	conversation->members[at] = *member;
+}
+
+enum status
+conversation_title_check(const char *title, struct fault *ret_fault)
+{
+	if (!text_is_blank(title) && text_code_points(title) <= CONVERSATION_TITLE_MAX &&
+	    !text_has_control(title, "") && !text_has_invisible(title))
+		return OK;
+	return fault_set(ret_fault, ERR_INVALID, "title_invalid", "title",
+			 "title must have 1 to 100 characters, not only spaces, and none that are invisible.");
 }

@@ -8,12 +8,17 @@
 #include <stdint.h>
 
 #include "base/id.h"
+#include "base/status.h"
 #include "model/message.h"
 
 enum {
-	CONVERSATION_MEMBERS_SHOWN = 20, /* members in a list item; member_count has the rest */
-	CONVERSATION_CLOSE_MAX = 250,    /* members up to which they see each other type, receive and read */
-	CONVERSATION_UNREAD_SHOWN = 99,  /* unread_count counts up to one more than this */
+	CONVERSATION_MEMBERS_SHOWN = 20,  /* members in a list item; member_count has the rest */
+	CONVERSATION_CLOSE_MAX = 250,     /* members up to which they see each other type, receive and read */
+	CONVERSATION_MEMBERS_MAX = 10000, /* of a group */
+	CONVERSATION_ADDED_MAX = 100,     /* people a request */
+	CONVERSATION_TITLE_MAX = 100,     /* code points */
+	CONVERSATION_SLOW_MODE_MAX_S = 3600,
+	CONVERSATION_UNREAD_SHOWN = 99, /* unread_count counts up to one more than this */
 };
 
 struct member {
@@ -41,13 +46,22 @@ struct conversation {
 	int64_t unread_count;
 	struct member *members;
 	size_t n_members, member_count;
+	int64_t slow_mode_s;          /* seconds between two messages of a member; 0: none */
+	const char *role;             /* the caller's: "owner", "admin", "member"; NULL: nobody's view */
 	struct message *last_message; /* NULL: none yet */
 };
 
-/* {id, kind, title, members, member_count, last_message, unread_count, read_seq, last_seq, last_rev, created_at} */
+/* {id, kind, title, members, member_count, last_message, unread_count, read_seq, last_seq, last_rev, created_at, rev, slow_mode_s,
+ * role} */
 json_t *conversation_to_json(const struct conversation *conversation);
 
 /* {user_id, username, display_name, role, rev, joined_at, left_at, read_seq, delivered_seq} */
 json_t *member_to_json(const struct member *member);
+
+/* Has this member among those that are shown, in the place of the last one when there are more. */
+void conversation_show_member(struct conversation *conversation, const struct member *member);
+
+/* A group's title: 1 to 100 code points, not blank, nothing invisible. ERR_INVALID, code title_invalid. */
+MUST_USE enum status conversation_title_check(const char *title, struct fault *ret_fault);
 
 #endif

@@ -73,6 +73,13 @@ void
 event_member_joined(struct arena *arena, const char *conversation_id, int64_t rev, const struct member *members,
 		    size_t n_members, struct event *ret_event)
 {
+	event_members(arena, "member.joined", conversation_id, rev, members, n_members, ret_event);
+}
+
+void
+event_members(struct arena *arena, const char *kind, const char *conversation_id, int64_t rev,
+	      const struct member *members, size_t n_members, struct event *ret_event)
+{
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < n_members; i++)
@@ -81,9 +88,41 @@ event_member_joined(struct arena *arena, const char *conversation_id, int64_t re
 	set_channel(ret_event, 'c', conversation_id);
 	if (n_members == 1)
 		memcpy(ret_event->subject_id, members[0].user_id, ID_SIZE);
-	set_json(ret_event, arena, "member.joined",
-		 json_pack("{s:s, s:s, s:I, s:o}", "type", "member.joined", "conversation_id", conversation_id, "rev",
+	set_json(ret_event, arena, kind,
+		 json_pack("{s:s, s:s, s:I, s:o}", "type", kind, "conversation_id", conversation_id, "rev",
 			   (json_int_t)rev, "members", array));
+}
+
+void
+event_conversation_updated(struct arena *arena, const struct conversation *conversation, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = conversation->rev};
+	set_channel(ret_event, 'c', conversation->id);
+	set_json(ret_event, arena, "conversation.updated",
+		 json_pack("{s:s, s:s, s:I, s:o}", "type", "conversation.updated", "conversation_id", conversation->id,
+			   "rev", (json_int_t)conversation->rev, "conversation", conversation_to_json(conversation)));
+}
+
+void
+event_conversation_deleted(struct arena *arena, const char *conversation_id, int64_t rev, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = rev};
+	set_channel(ret_event, 'c', conversation_id);
+	set_json(ret_event, arena, "conversation.deleted",
+		 json_pack("{s:s, s:s, s:I}", "type", "conversation.deleted", "conversation_id", conversation_id, "rev",
+			   (json_int_t)rev));
+}
+
+void
+event_conversation_removed(struct arena *arena, const char *user_id, int64_t me, const char *conversation_id,
+			   int64_t rev, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = me, .member_rev = rev};
+	set_channel(ret_event, 'u', user_id);
+	memcpy(ret_event->conversation_id, conversation_id, ID_SIZE);
+	set_json(ret_event, arena, "conversation.removed",
+		 json_pack("{s:s, s:s, s:I, s:I}", "type", "conversation.removed", "conversation_id", conversation_id,
+			   "me", (json_int_t)me, "rev", (json_int_t)rev));
 }
 
 void

@@ -48,6 +48,15 @@ void event_reaction_updated(struct arena *arena, const struct message *message, 
 /* One frame per operation: all that joined with this rev. subject is the member when there is one, else "". */
 void event_member_joined(struct arena *arena, const char *conversation_id, int64_t rev, const struct member *members,
 			 size_t n_members, struct event *ret_event);
+/* The same for any kind of event about memberships: member.joined, member.updated, member.left. */
+void event_members(struct arena *arena, const char *kind, const char *conversation_id, int64_t rev,
+		   const struct member *members, size_t n_members, struct event *ret_event);
+/* The row as nobody in particular sees it; rev = its own. */
+void event_conversation_updated(struct arena *arena, const struct conversation *conversation, struct event *ret_event);
+void event_conversation_deleted(struct arena *arena, const char *conversation_id, int64_t rev, struct event *ret_event);
+/* "You are out of it": rev = the conversation's revision that says so. */
+void event_conversation_removed(struct arena *arena, const char *user_id, int64_t me, const char *conversation_id,
+				int64_t rev, struct event *ret_event);
 /* "You are in it now", with the list item as this person sees it. me = the person's rev. */
 void event_conversation_created(struct arena *arena, const char *user_id, int64_t me,
 				const struct conversation *conversation, struct event *ret_event);

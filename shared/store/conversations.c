@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "store/groups.h"
 #include "store/reactions.h"
 #include "store/rows.h"
 #include "store/users.h"
@@ -17,19 +18,19 @@ not_found(struct fault *ret_fault)
 /* A conversation `c` with its last message `l`; the caller's member.rev, user_rev, read_seq and own newest seq are
  * arguments. Their newest message counts as read with all before it (no cursor moves when one writes), and seq is dense, so
  * what is unread is counted by subtraction; own messages further back than what is counted make no difference. */
-#define CONVERSATION_COLUMNS(member_rev, user_rev, read_seq, own_seq)                                                  \
+#define CONVERSATION_COLUMNS(role, member_rev, user_rev, read_seq, own_seq)                                            \
 	"c.id, c.kind, c.title, c.rev, c.last_seq, c.last_rev, c.created_at, c.deleted_at, " member_rev ", " user_rev  \
-	", " read_seq ", " own_seq ", c.member_count, " ROWS_MESSAGE_COLUMNS("l")
+	", " read_seq ", " own_seq ", c.member_count, c.slow_mode_s, " role ", " ROWS_MESSAGE_COLUMNS("l")
 #define CALLERS_COLUMNS                                                                                                \
 	CONVERSATION_COLUMNS(                                                                                          \
-		"m.rev", "m.user_rev", "m.read_seq",                                                                   \
+		"m.role", "m.rev", "m.user_rev", "m.read_seq",                                                         \
 		"(SELECT max(x.seq) FROM messages x WHERE x.conversation_id = c.id AND x.seq > c.last_seq - 100"       \
 		" AND x.seq > m.read_seq AND x.sender_id = m.user_id)")
 #define WITH_LAST_MESSAGE " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq"
 _Static_assert(CONVERSATION_UNREAD_SHOWN + 1 == 100,
 	       "CALLERS_COLUMNS looks back as far as unread messages are counted");
 
-enum { COLUMN_OWN_SEQ = 11, COLUMN_MEMBER_COUNT, COLUMN_MESSAGE };
+enum { COLUMN_OWN_SEQ = 11, COLUMN_MEMBER_COUNT, COLUMN_SLOW_MODE, COLUMN_ROLE, COLUMN_MESSAGE };
 
 static int64_t
 unread_count(int64_t last_seq, int64_t read_seq, int64_t own_seq)
@@ -58,6 +59,8 @@ read_conversation(struct db_stmt *stmt, struct arena *arena, struct conversation
 	if (c.member_rev > 0)
 		c.unread_count = unread_count(c.last_seq, c.read_seq, db_column_int64(stmt, COLUMN_OWN_SEQ));
 	c.member_count = (size_t)db_column_int64(stmt, COLUMN_MEMBER_COUNT);
+	c.slow_mode_s = db_column_int64(stmt, COLUMN_SLOW_MODE);
+	c.role = db_column_text(stmt, COLUMN_ROLE, arena);
 	if (!db_column_is_null(stmt, COLUMN_MESSAGE)) {
 		c.last_message = arena_alloc(arena, sizeof *c.last_message);
 		rows_read_message(stmt, COLUMN_MESSAGE, arena, c.last_message);
@@ -68,9 +71,9 @@ read_conversation(struct db_stmt *stmt, struct arena *arena, struct conversation
 static enum status
 read_members(struct db *db, struct arena *arena, struct conversation *conversation)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
-		db, "SELECT " ROWS_MEMBER_COLUMNS " FROM members m JOIN users u ON u.id = m.user_id"
-		    " WHERE m.conversation_id = $1 AND m.left_at IS NULL ORDER BY m.joined_at, m.user_id LIMIT $2");
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT " ROWS_MEMBER_COLUMNS " FROM members m JOIN users u ON u.id = m.user_id"
+			       " WHERE m.conversation_id = $1 AND m.left_at IS NULL ORDER BY m.user_id LIMIT $2");
 	bool row;
 
 	db_bind_text(stmt, 1, conversation->id);
@@ -84,13 +87,29 @@ read_members(struct db *db, struct arena *arena, struct conversation *conversati
 	}
 }
 
-/* What has rows of its own. */
+/* Of more members than are shown, the caller is one that is: their own row says since when they are in it. */
 static enum status
-read_rest(struct db *db, struct arena *arena, struct conversation *conversation)
+read_own_member(struct db *db, struct arena *arena, const char *user_id, struct conversation *conversation)
+{
+	struct member own;
+	bool found;
+
+	if (!user_id || conversation->n_members < CONVERSATION_MEMBERS_SHOWN)
+		return OK;
+	TRY(groups_member(db, arena, conversation->id, user_id, &found, &own));
+	if (found)
+		conversation_show_member(conversation, &own);
+	return OK;
+}
+
+/* What has rows of its own; `user_id` NULL: as nobody in particular. */
+static enum status
+read_rest(struct db *db, struct arena *arena, const char *user_id, struct conversation *conversation)
 {
 	if (conversation->last_message)
 		TRY(reactions_attach(db, arena, conversation->last_message, 1));
-	return read_members(db, arena, conversation);
+	TRY(read_members(db, arena, conversation));
+	return read_own_member(db, arena, user_id, conversation);
 }
 
 enum status
@@ -113,7 +132,7 @@ conversations_get(struct db *db, struct arena *arena, const char *conversation_i
 	if (!row)
 		return not_found(ret_fault);
 	read_conversation(stmt, arena, ret_conversation);
-	return read_rest(db, arena, ret_conversation);
+	return read_rest(db, arena, user_id, ret_conversation);
 }
 
 enum status
@@ -126,16 +145,16 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 	TRY(rows_snapshot_begin(db, &snapshot));
 
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db,
-			   "SELECT " CONVERSATION_COLUMNS("0", "0", "0", "0") " FROM conversations c" WITH_LAST_MESSAGE
-									      " WHERE c.id = $1");
+		db_prepare(db, "SELECT " CONVERSATION_COLUMNS("NULL", "0", "0", "0",
+							      "0") " FROM conversations c" WITH_LAST_MESSAGE
+								   " WHERE c.id = $1");
 
 	db_bind_text(stmt, 1, conversation_id);
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return ERR_NOT_FOUND;
 	read_conversation(stmt, arena, ret_conversation);
-	return read_rest(db, arena, ret_conversation);
+	return read_rest(db, arena, NULL, ret_conversation);
 }
 
 enum status
@@ -173,7 +192,7 @@ conversations_list(struct db *db, struct arena *arena, const char *user_id, int6
 		read_conversation(stmt, arena, &items[n++]);
 	}
 	for (size_t i = 0; i < n; i++)
-		TRY(read_rest(db, arena, &items[i]));
+		TRY(read_rest(db, arena, user_id, &items[i]));
 	*ret_items = items;
 	*ret_n = n;
 	*ret_more = row;

@@ -241,6 +241,7 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_CONNECTIONS:
 	case WRITE_CREATE_TOKEN:
 	case WRITE_USE_TOKEN:
+	case WRITE_GROUP:
 	case WRITE__MAX:
 		break;
 	}

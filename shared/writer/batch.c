@@ -132,6 +132,7 @@ static const struct {
 	[WRITE_ENSURE_DIRECT] = {direct_find_users, direct_run},
 	[WRITE_MARK_READ] = {mark_read_find_users, mark_read_run},
 	[WRITE_CONNECTIONS] = {NULL, connections_run},
+	[WRITE_GROUP] = {group_find_users, group_run},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
 

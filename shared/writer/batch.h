@@ -106,6 +106,10 @@ MUST_USE enum status connections_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status access_tokens_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status access_tokens_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
+/* Runs one WRITE_GROUP operation (group.c). */
+MUST_USE enum status group_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status group_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 

@@ -35,6 +35,7 @@ enum write_kind {
 	WRITE_ENSURE_DIRECT,  /* struct write_direct */
 	WRITE_MARK_READ,      /* struct write_mark_read */
 	WRITE_CONNECTIONS,    /* struct write_connections */
+	WRITE_GROUP,          /* struct write_group */
 	WRITE__MAX,
 };
 
@@ -149,6 +150,29 @@ struct write_connections {
 	struct write_op op;
 	const struct presence *people; /* none unknown */
 	size_t n_people;
+};
+
+enum group_action { GROUP_CREATE, GROUP_UPDATE, GROUP_DELETE, GROUP_ADD, GROUP_SET_ROLE, GROUP_REMOVE };
+enum { GROUP_SLOW_MODE_KEPT = -1 };
+
+/* The life of a group; op.conversation_id is its id. Refused, in this order: session_ended; conversation_not_found; not_a_group
+ * (ERR_CONFLICT); role_too_low (ERR_FORBIDDEN); member_not_found; last_owner, conversation_full (ERR_CONFLICT);
+ * user_unavailable (ERR_INVALID). GROUP_CREATE of an id that is there: `unchanged`, or id_reused (ERR_CONFLICT). */
+struct write_group {
+	struct write_op op;
+	enum group_action action;
+	char actor_id[ID_SIZE], session_id[ID_SIZE]; /* the session is looked at in the transaction; "": not */
+	const char *title;                           /* checked; GROUP_UPDATE: NULL keeps it */
+	int64_t slow_mode_s;                         /* GROUP_UPDATE: GROUP_SLOW_MODE_KEPT keeps it */
+	const char *role;                            /* GROUP_SET_ROLE; owner: the actor becomes admin */
+	/* Different people: at most CONVERSATION_ADDED_MAX, exactly one for GROUP_SET_ROLE and GROUP_REMOVE, none for the others
+	 * but GROUP_CREATE, where the actor is not among them. */
+	const char (*user_ids)[ID_SIZE];
+	size_t n_user_ids;
+	/* result */
+	bool unchanged;         /* it was so already: no rev was used and nothing announced */
+	struct member *members; /* whose membership has changed, as it is now */
+	size_t n_members;
 };
 
 struct writer;

@@ -35,6 +35,7 @@ ANYBODY = Rule(FINE, FINE, FINE, FINE)
 EACH_FOR_THEMSELVES = Rule(FINE, FINE, FINE)
 MEMBERS = Rule(FINE, FINE, 404)
 THE_SENDER = Rule(FINE, 403, 404)
+THE_OWNER = Rule(FINE, 403, 404)  # of a group; its admins: test_groups.py
 ONES_OWN = Rule(FINE, 404, 404)
 
 RULES = {
@@ -64,6 +65,13 @@ RULES = {
     "list_readers": MEMBERS,
     "add_reaction": MEMBERS,
     "remove_reaction": MEMBERS,
+    "list_members": MEMBERS,
+    "update_conversation": THE_OWNER,
+    "delete_conversation": THE_OWNER,
+    "add_members": THE_OWNER,
+    "add_member": THE_OWNER,
+    "update_member": THE_OWNER,
+    "remove_member": THE_OWNER,
     "edit_message": THE_SENDER,
     "delete_message": THE_SENDER,
     "revoke_session": ONES_OWN,
@@ -101,6 +109,11 @@ def outcome(answer: httpx.Response) -> int:
 def test_access(scene: Scene, operation: Operation) -> None:
     rule = RULES[operation.id]
     call = scene.call(operation)
+    if scene.group_id:
+        former = scene.more[0]
+        assert former.remove(scene.group_id).status_code == 204
+        assert outcome(call.send(scene.api, former.token)) == rule.stranger, "who was a member is a stranger"
+        assert scene.ann.add(scene.group_id, former).status_code == 200
     before = state(scene)
 
     got = {"nobody": outcome(call.send(scene.api))}
@@ -139,6 +152,7 @@ def state(scene: Scene) -> object:
         scene.ann.get("/users/me").json(),
         [item["id"] for item in scene.ann.get("/auth/sessions").json()["items"]][-1:],
         len(scene.eve.conversations()),
+        scene.ann.get(f"/conversations/{scene.group_id}").json() if scene.group_id else None,
     )
 
 

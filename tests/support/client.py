@@ -93,6 +93,24 @@ class Person(Api):
     def log_out(self) -> httpx.Response:
         return self.post("/auth/logout", {})
 
+    # -- groups
+    def make_group(self, title: str, *members: Person, **more: Any) -> str:
+        """The id of a new group of one's own."""
+        body = {"kind": "group", "title": title, "member_ids": [one.id for one in members]} | more
+        answer = self.post("/conversations", body)
+        assert answer.status_code == 201, answer.text
+        group_id: str = answer.json()["id"]
+        return group_id
+
+    def add(self, group_id: str, *people: Person) -> httpx.Response:
+        return self.post(f"/conversations/{group_id}/members", {"user_ids": [one.id for one in people]})
+
+    def remove(self, group_id: str, user_id: str = "me") -> httpx.Response:
+        return self.request("DELETE", f"/conversations/{group_id}/members/{user_id}")
+
+    def give_role(self, group_id: str, user_id: str, role: str) -> httpx.Response:
+        return self.request("PATCH", f"/conversations/{group_id}/members/{user_id}", json={"role": role})
+
     # -- messages
     def send_direct(self, recipient_id: str, content: str, **more: Any) -> httpx.Response:
         headers = more.pop("headers", {})
@@ -149,9 +167,11 @@ class Person(Api):
         return self.post("/sync", body)
 
     # -- live
-    def connect(self, *, direct: bool = False, **auth: Any) -> Live:
-        """An authenticated WebSocket; `auth` are further keys of the auth frame, `direct` skips lighttpd."""
+    def connect(self, *, direct: bool = False, push: int | None = None, **auth: Any) -> Live:
+        """An authenticated WebSocket; `auth` are further keys of the auth frame, `direct` skips lighttpd, `push` is the
+        number of a push process to go to."""
         assert self.token
-        live = Live(self.stack.push_url if direct else self.stack.url)
+        url = self.stack.push_url if direct else self.stack.url
+        live = Live(url if push is None else self.stack.push_urls[push])
         live.authenticate(self.token, **auth)
         return live

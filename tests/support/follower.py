@@ -406,6 +406,9 @@ class Follower:
         if kind == "reaction.updated":
             one.apply_reactions(frame["seq"], rev, frame["reactions"])
             one.advance(rev)
+        elif "conversation" in frame:
+            one.apply_title(frame["conversation"]["title"], rev)
+            one.advance(rev)
         elif not members and "message" not in frame:
             one.hear(rev)  # a change of a sort not known here: the pull brings what it changed
         elif not self._rows(one, members, [frame["message"]] if "message" in frame else []):

@@ -17,6 +17,10 @@ from support.client import PASSWORD, Api, Json, Person, new_name
 from support.openapi import Operation
 from support.stack import Stack
 
+OF_GROUPS = (
+    "update_conversation", "delete_conversation", "add_members", "add_member", "update_member", "remove_member",
+)  # fmt: skip
+
 
 def each(operations: list[Operation]) -> list[Any]:
     """Parameters of a test, one for each operation."""
@@ -60,10 +64,19 @@ class Scene:
         self.ann.say(self.bob, "hello")
         self.message: Json = self.ann.say(self.bob, "a message of Ann's")
         self.conversation_id: str = self.message["conversation_id"]
+        self.group_id: str | None = None
+        self.more: list[Person] = []
 
     def close(self) -> None:
-        for one in (self.api, self.ann, self.bob, self.eve):
+        for one in (self.api, self.ann, self.bob, self.eve, *self.more):
             one.close()
+
+    def make_group(self) -> Json:
+        """What stands for the ids of an operation on groups: Ann's, with Bob and Mia; Zoe is not in it yet."""
+        mia, zoe = (Person.new(self.stack, name) for name in ("mia", "zoe"))
+        self.more += [mia, zoe]
+        self.group_id = self.ann.make_group("Tea", self.bob, mia)
+        return {"conversation_id": self.group_id, "user_id": mia.id, "user_ids": [zoe.id]}
 
     def values(self, operation: Operation) -> Json:
         """What stands for the ids and names of the document's examples, seen from Ann."""
@@ -79,6 +92,10 @@ class Scene:
             "refresh_token": self.ann.refresh_token,
             "query": self.bob.username[:6],
         }
+        if operation.id in OF_GROUPS:
+            values |= self.make_group()
+        if operation.id == "add_member":
+            values["user_id"] = values["user_ids"][0]
         if operation.id == "sign_up":
             values["username"] = new_name()
         if operation.id == "revoke_session":

@@ -47,9 +47,12 @@ def setting_name(setting: str) -> str:
 
 
 class Stack:
-    """One running Stonechat. `settings` are by their names (`limits.auth_ms`) and override what a test stack has."""
+    """One running Stonechat. `settings` are by their names (`limits.auth_ms`) and override what a test stack has.
 
-    def __init__(self, settings: dict[str, str] | None = None) -> None:
+    `pushes`: so many push processes on ports of their own, with the same database and Redis: push, push2, push3 ...
+    lighttpd knows the first; the others are reached at push_urls[1], push_urls[2] ..."""
+
+    def __init__(self, settings: dict[str, str] | None = None, *, pushes: int = 1) -> None:
         # Not below the test's own folder: the path of a unix socket has at most 107 bytes.
         self.data = Path(tempfile.mkdtemp(prefix="stonechat-pytest-"))
         self.log = self.data / "log"
@@ -59,20 +62,25 @@ class Stack:
         self.push_port = self.port + 1
         self.url = f"http://127.0.0.1:{self.port}"
         self.push_url = f"http://127.0.0.1:{self.push_port}"
-        self.settings = {
-            "port": str(self.port),
-            "push.port": str(self.push_port),
-            "data": str(self.data),
-            # lighttpd.conf reads these from the environment and has no defaults of its own.
-            "bind": "127.0.0.1",
-            "push.bind": "127.0.0.1",
-            "api.socket": str(self.run / "api.sock"),
-            "limits.request_idle_s": "10",
-            "push.drain_ms": "0",
-            # A test that sends as fast as it can is not what the limits are for; their own tests set them.
-            "limits.frames_per_second": "1000000",
-            "limits.frames_burst": "1000000",
-        } | UNLIMITED | (settings or {})
+        self.push_urls = [f"http://127.0.0.1:{self.push_port + n}" for n in range(pushes)]
+        self.settings = (
+            {
+                "port": str(self.port),
+                "push.port": str(self.push_port),
+                "data": str(self.data),
+                # lighttpd.conf reads these from the environment and has no defaults of its own.
+                "bind": "127.0.0.1",
+                "push.bind": "127.0.0.1",
+                "api.socket": str(self.run / "api.sock"),
+                "limits.request_idle_s": "10",
+                "push.drain_ms": "0",
+                # A test that sends as fast as it can is not what the limits are for; their own tests set them.
+                "limits.frames_per_second": "1000000",
+                "limits.frames_burst": "1000000",
+            }
+            | UNLIMITED
+            | (settings or {})
+        )
         self.env = self._environment()
         self.processes: dict[str, Process] = {}
 
@@ -103,8 +111,21 @@ class Stack:
     def lighttpd(self) -> Process:
         return self.processes["lighttpd"]
 
-    def _add(self, name: str, argv: list[str]) -> None:
-        self.processes[name] = Process(name, argv, ROOT, self.env, self.log / f"{name}.log")
+    @property
+    def pushes(self) -> list[Process]:
+        """All push processes."""
+        return [process for name, process in self.processes.items() if name.startswith("push")]
+
+    def _add(self, name: str, argv: list[str], **more: str) -> None:
+        self.processes[name] = Process(name, argv, ROOT, self.env | more, self.log / f"{name}.log")
+
+    def _add_push(self, n: int) -> None:
+        """The one of this number, from 1 on: a node of its own on one machine."""
+        ports = {
+            "STONECHAT_PUSH_PORT": str(self.push_port + n),
+            "STONECHAT_METRICS_PORT": str(int(self.settings.get("metrics.port", self.port + 10)) + n),
+        }
+        self._add(f"push{n + 1}", [str(self.build / "stonechat-push")], **ports)
 
     def _prepare(self) -> None:
         for folder in (self.log, self.run, self.run / "deflate"):
@@ -114,6 +135,8 @@ class Stack:
         self._add("redis", redis)
         self._add("api", [str(self.build / "stonechat-api")])
         self._add("push", [str(self.build / "stonechat-push")])
+        for n in range(1, len(self.push_urls)):
+            self._add_push(n)
         self._add("lighttpd", ["lighttpd", "-D", "-f", "conf/lighttpd.conf"])
 
     def migrate(self) -> str:
@@ -130,13 +153,22 @@ class Stack:
             self.migrate()
             self.redis.start()
             wait_until(lambda: self._connects("redis.sock"), "redis-server listens", START_WITHIN_S)
-            for process in (self.api, self.push, self.lighttpd):
+            for process in (self.api, *self.pushes, self.lighttpd):
                 process.start()
             self.wait_ready()
+            for url in self.push_urls[1:]:
+                wait_until(lambda url=url: self._serves(url), f"{url} serves", START_WITHIN_S)
         except BaseException:
             self.stop()
             raise
         return self
+
+    @staticmethod
+    def _serves(push_url: str) -> bool:
+        try:
+            return httpx.get(push_url + "/readyz", timeout=2.0).status_code == 200
+        except httpx.HTTPError:
+            return False
 
     def _connects(self, name: str) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -181,7 +213,7 @@ class Stack:
     def stop(self) -> list[str]:
         """Ends all processes; what was wrong with how they ended, and what the sanitizers found."""
         wrong = []
-        for name in ("lighttpd", "push", "api", "redis"):
+        for name in ("lighttpd", *(one.name for one in self.pushes), "api", "redis"):
             process = self.processes.get(name)
             if process is None or process.child is None or process.killed:
                 continue
@@ -191,7 +223,7 @@ class Stack:
             status, took_s = process.end()
             if status is None:
                 wrong.append(f"{name} did not end within {END_WITHIN_S:g} s of SIGTERM\n{process.tail()}")
-            elif status != 0 and name in ("api", "push"):
+            elif status != 0 and name.startswith(("api", "push")):
                 wrong.append(f"{name} ended with {status} after SIGTERM ({took_s:.1f} s)\n{process.tail()}")
         if reports := self.sanitizer_reports():
             wrong.append(reports)

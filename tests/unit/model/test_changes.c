@@ -24,7 +24,7 @@
 #define CONVERSATION_JSON                                                                                              \
 	"{\"id\":\"" TALK "\",\"kind\":\"direct\",\"title\":null,\"members\":[" MEMBER_JSON "],\"member_count\":1,"    \
 	"\"last_message\":" MESSAGE_JSON ",\"unread_count\":0,\"read_seq\":0,\"last_seq\":1,\"last_rev\":2,"           \
-	"\"created_at\":\"1970-01-01T00:00:01.000Z\"}"
+	"\"created_at\":\"1970-01-01T00:00:01.000Z\",\"rev\":1,\"slow_mode_s\":0,\"role\":null}"
 
 static struct member member = {
 	.conversation_id = TALK,
@@ -79,7 +79,7 @@ conversations_are_shown(void **state)
 	assert_json(conversation_to_json(&empty),
 		    "{\"id\":\"" TALK "\",\"kind\":\"group\",\"title\":\"Tea\",\"members\":[],\"member_count\":0,"
 		    "\"last_message\":null,\"unread_count\":0,\"read_seq\":0,\"last_seq\":0,\"last_rev\":0,"
-		    "\"created_at\":\"1970-01-01T00:00:01.000Z\"}");
+		    "\"created_at\":\"1970-01-01T00:00:01.000Z\",\"rev\":0,\"slow_mode_s\":0,\"role\":null}");
 }
 
 static void

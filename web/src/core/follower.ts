@@ -44,8 +44,7 @@ export class Follower {
 
 	/** Asks for the base now, whether or not there is a socket. */
 	start(now: number): void {
-		this.now = Math.max(this.now, now);
-		this.me.due = this.now;
+		this.me.due = this.now = Math.max(this.now, now);
 	}
 
 	/** There is nothing more to ask for the base, or the server has refused it. */
@@ -55,7 +54,7 @@ export class Follower {
 
 	// -- what goes out
 
-	/** The keys that an auth frame has besides the token. Without a base none, and the base is read after hello. */
+	/** What an auth frame has besides the token. Without a base nothing, and the base is read after hello. */
 	auth(): { epoch?: string; me?: number; known?: Record<string, number>; known_count?: number } {
 		this.saidNothing = this.epoch === undefined || this.me.known === null;
 		if (this.epoch === undefined || this.me.known === null) return {};
@@ -115,7 +114,7 @@ export class Follower {
 	}
 
 	private askSync(): Request {
-		const { me } = this;
+		const me = this.me;
 		me.begin();
 		const body: SyncRequest = me.known === null ? {} : { epoch: this.epoch ?? "", me: me.known, known: this.known() };
 		const held = new Map([...this.conversations.keys()].map((id) => [id, this.mark(id)]));
@@ -205,8 +204,7 @@ export class Follower {
 		return false;
 	}
 
-	private listFailed(mark: Mark, waitMs?: number): boolean {
-		const current = this.current(mark);
+	private listFailed(mark: Mark, waitMs?: number, current = this.current(mark)): boolean {
 		this.listing.failed(this.now, current ? waitMs : 0);
 		return current && waitMs === undefined;
 	}
@@ -404,12 +402,14 @@ export class Follower {
 		if (frame.type === "reaction.updated" && frame.seq !== undefined && frame.reactions) {
 			one.applyReactions(frame.seq, rev, frame.reactions);
 			one.advance(rev);
+		} else if (frame.conversation) {
+			one.applyTitle(frame.conversation.title, rev);
+			one.advance(rev);
 		} else if (!frame.message && !members.length) {
 			one.hear(rev); // a change of a sort not known here: the pull brings what it changed
-		} else {
-			if (!this.rows(one, members, frame.message ? [frame.message] : [])) return;
+		} else if (this.rows(one, members, frame.message ? [frame.message] : [])) {
 			one.advance(rev);
-		}
+		} else return;
 		one.settle(this.now, one.known !== before);
 	}
 
@@ -437,8 +437,8 @@ export class Follower {
 	// -- rows
 
 	private conversation(id: string): ConversationStream {
-		let one = this.conversations.get(id);
-		if (!one) this.conversations.set(id, (one = new ConversationStream(id, this.userId)));
+		const one = this.conversations.get(id) ?? new ConversationStream(id, this.userId);
+		this.conversations.set(id, one);
 		return one;
 	}
 
