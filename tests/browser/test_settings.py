@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 from playwright.sync_api import expect
 
 from support.client import PASSWORD, new_name
@@ -67,3 +68,44 @@ def test_name_and_password(stack: Stack, visitor: MakeVisitor) -> None:
     expect(phone.at("auth-username")).to_be_visible()
     phone.fill_in(name, "staple correct horse")
     expect(phone.at("me-name")).to_have_text("Ann Lee")
+
+
+def test_a_token_is_shown_once(stack: Stack, visitor: MakeVisitor) -> None:
+    ann = visitor()
+    name = new_name("ann")
+    ann.sign_up(name)
+    ann.at("open-settings").click()
+    ann.at("tab-tokens").click()
+    ann.at("token-make").click()
+    expect(ann.at("refusal").first).to_have_text("Say what the token is for.")
+    ann.at("token-name").fill("nightly report")
+    ann.at("token-make").click()
+    token = ann.at("token-secret").input_value()
+    assert token.startswith("stonechat_pat_")
+
+    def who_am_i() -> httpx.Response:
+        return httpx.get(f"{stack.url}/api/v1/users/me", headers={"Authorization": f"Bearer {token}"})
+
+    assert who_am_i().json()["username"] == name
+    expect(ann.at("token")).to_contain_text("nightly report")
+    # Once: it is gone when one comes back.
+    ann.at("tab-devices").click()
+    ann.at("tab-tokens").click()
+    expect(ann.at("token")).to_contain_text(token[: len("stonechat_pat_") + 8])
+    expect(ann.at("token-secret")).to_have_count(0)
+    assert token not in ann.page.content()
+    ann.at("token-revoke").click()
+    ann.at("token-revoke-confirm").click()
+    expect(ann.at("token")).to_have_count(0)
+    assert who_am_i().status_code == 401
+
+
+def test_all_other_devices_are_logged_out(stack: Stack, visitor: MakeVisitor) -> None:
+    laptop, phone, _ = at_two_devices(visitor)
+    laptop.at("open-settings").click()
+    laptop.at("tab-devices").click()
+    laptop.at("devices-end-others").click()
+    laptop.at("devices-end-others-confirm").click()
+    expect(laptop.at("device")).to_have_count(1)
+    expect(phone.at("auth-username")).to_be_visible()
+    expect(laptop.at("me-name")).to_be_visible()

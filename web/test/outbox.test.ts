@@ -227,3 +227,33 @@ test("what is found twice is held once", async () => {
 	assert.deepEqual(outbox.entries.map((entry) => entry.content), ["one"]);
 	assert.ok(sent.length > 1);
 });
+
+test("a wait that the server has asked for is said, and no network that comes back ends it", async () => {
+	const { world, outbox, sent } = outboxWith((tries) => {
+		if (tries === 1) throw new Failure(429, "slow_mode", "slowly", true, 30_000);
+		return stored;
+	});
+	outbox.add({ lane: "a" }, "text");
+	await world.run(1_000);
+	assert.deepEqual(outbox.entries[0]?.waits, { until: 30_000, code: "slow_mode" });
+	outbox.wake();
+	await world.run(29_900);
+	assert.equal(sent.length, 1);
+	await world.run(30_100);
+	assert.equal(sent.length, 2);
+	assert.equal(outbox.entries.length, 0);
+});
+
+test("what waits for its time can be thrown away, and what is behind it goes", async () => {
+	const { world, outbox, sent } = outboxWith((tries) => {
+		if (tries === 1) throw new Failure(429, "rate_limited", "slowly", true, 30_000);
+		return stored;
+	});
+	outbox.add({ lane: "a" }, "first");
+	outbox.add({ lane: "a" }, "second");
+	await world.run(1_000);
+	outbox.remove(sent[0]!.id);
+	outbox.wake();
+	await world.run(2_000);
+	assert.deepEqual(sent.map((one) => one.content), ["first", "second"]);
+});

@@ -4,7 +4,7 @@
 // is sent here may be sent twice. Any other failure stops that entry, and the person decides.
 
 import { Backoff, type Clock, Waits } from "./clock";
-import { asFailure } from "./types";
+import { asFailure, type Failure } from "./types";
 
 const HOLD_MAX_MS = 2_000;
 
@@ -16,7 +16,12 @@ export interface Queued {
 	reason: string;
 	/** The log has taken it; the conversation will show it, or a rejection will say why not. */
 	accepted: boolean;
+	/** The server has asked to wait until then (epoch milliseconds), for this reason. */
+	waits?: { until: number; code: string };
 }
+
+// What a try before its time would only be refused for again.
+const RATES = new Set(["rate_limited", "slow_mode"]);
 
 /** Where entries are written down; see OutboxStore. */
 interface Keeping<Entry> {
@@ -102,6 +107,11 @@ export class Queue<Entry extends Queued> {
 		void this.run(lane);
 	}
 
+	private wait(entry: Entry, { code, retryAfterMs }: Failure): void {
+		entry.waits = { until: this.clock.now() + retryAfterMs, code };
+		this.changed();
+	}
+
 	private write(entry: Entry): void {
 		if (this.keeping && !this.ended) void this.hold(this.keeping.put({ ...entry }));
 	}
@@ -119,12 +129,20 @@ export class Queue<Entry extends Queued> {
 			for (let entry = this.next(lane); entry && !this.ended; entry = this.next(lane)) {
 				const waitMs = await this.attempt(entry);
 				if (waitMs === null) backoff.reset();
-				else await this.waits.rest(Math.max(waitMs, backoff.next()));
+				else await this.rest(entry, Math.max(waitMs, backoff.next()));
 				await this.held;
 			}
 		} finally {
 			this.running.delete(lane);
 		}
+	}
+
+	/** A network that comes back ends the wait, but not one that the server has asked for. */
+	private async rest(entry: Entry, ms: number): Promise<void> {
+		do {
+			await this.waits.rest(entry.waits ? entry.waits.until - this.clock.now() : ms);
+		} while (entry.waits && entry.waits.until > this.clock.now() && !this.ended && this.entries.includes(entry));
+		delete entry.waits;
 	}
 
 	/** null when there is nothing more to do for it, else the least time to wait before the next try. */
@@ -135,7 +153,10 @@ export class Queue<Entry extends Queued> {
 			return null;
 		} catch (error) {
 			const failure = asFailure(error);
-			if (failure.retryable) return failure.retryAfterMs;
+			if (failure.retryable) {
+				if (RATES.has(failure.code) && failure.retryAfterMs) this.wait(entry, failure);
+				return failure.retryAfterMs;
+			}
 			if (!this.ended) this.fail(entry, failure.detail);
 			return null;
 		}

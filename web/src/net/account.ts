@@ -7,8 +7,8 @@ const PAGE = 200;
 
 export interface Login {
 	id: string;
-	user_agent: string;
-	address: string;
+	user_agent: string | null;
+	address: string | null;
 	created_at: string;
 	last_used_at: string;
 	current: boolean;
@@ -34,4 +34,28 @@ export function endLogin(session: Session, id: string): Promise<void> {
 /** Ends all but this one. */
 export function endOtherLogins(session: Session): Promise<void> {
 	return session.call("DELETE", "/auth/sessions");
+}
+
+export interface AccessToken {
+	id: string;
+	name: string;
+	/** What the token begins with. */
+	prefix: string;
+	last_used_at: string | null;
+	expires_at: string;
+}
+
+/** Told once. */
+export type NewAccessToken = AccessToken & { token: string };
+
+export async function listTokens(session: Session): Promise<AccessToken[]> {
+	return (await session.call<{ items: AccessToken[] }>("GET", "/auth/tokens")).items;
+}
+
+export function makeToken(session: Session, name: string, seconds: number): Promise<NewAccessToken> {
+	return session.call("POST", "/auth/tokens", { name, expires_in: seconds });
+}
+
+export function endToken(session: Session, id: string): Promise<void> {
+	return session.call("DELETE", `/auth/tokens/${id}`);
 }

@@ -16,7 +16,7 @@ export function Account({ chat }: { chat: Chat }) {
 		<>
 			<DisplayName session={session} onDone={() => (done.value = "Your name is changed.")} />
 			<h2>Password</h2>
-			<p class="note">All your other devices are logged out; access tokens go on.</p>
+			<p class="note">Changing it logs out all your other devices and ends your access tokens.</p>
 			<PasswordForm session={session} submit="Change password" onDone={() => (done.value = "Your password is changed.")} />
 			<p class="done" role="status" data-testid="account-done">
 				{done.value}

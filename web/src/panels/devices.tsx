@@ -48,9 +48,9 @@ function Device(props: { login: Login; busy: boolean; onEnd(): void }) {
 	return (
 		<li class="item" data-testid="device" data-current={login.current}>
 			<span class="item-text">
-				<strong title={login.user_agent}>{name}</strong>
+				<strong title={login.user_agent ?? ""}>{name}</strong>
 				<span>
-					{login.address} · since <time dateTime={login.created_at}>{fullTimeOf(login.created_at)}</time>
+					{login.address && `${login.address} · `}since <time dateTime={login.created_at}>{fullTimeOf(login.created_at)}</time>
 				</span>
 				<span>{login.current ? "This device" : `Last used ${agoOf(login.last_used_at)}`}</span>
 			</span>

@@ -22,6 +22,9 @@ export interface Shown {
 	change: "" | "pending" | "failed";
 	changeId: string;
 	reason: string;
+	/** Until when the server has asked it to wait, and why; 0: it has not. */
+	waitsUntil: number;
+	waitsFor: string;
 	seq: number | null;
 	reactions: Reaction[];
 	replyToId: string | null;
@@ -91,6 +94,8 @@ function ofMessage(row: StoredMessage, changes: PendingChange[], me: string): Sh
 		change: failed ? "failed" : message === row ? "" : "pending",
 		changeId: failed?.id ?? "",
 		reason: failed?.reason ?? "",
+		waitsUntil: 0,
+		waitsFor: "",
 		seq: row.seq,
 		reactions: message.reactions?.length ? message.reactions : NO_REACTIONS,
 		replyToId: message.deleted ? null : (row.reply_to_id ?? null),
@@ -115,6 +120,8 @@ function ofOutgoing(entry: Outgoing, me: string): Shown {
 		change: "",
 		changeId: "",
 		reason: entry.reason,
+		waitsUntil: entry.waits?.until ?? 0,
+		waitsFor: entry.waits?.code ?? "",
 		seq: null,
 		reactions: NO_REACTIONS,
 		replyToId: entry.replyToId,

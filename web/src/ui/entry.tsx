@@ -7,9 +7,11 @@ import type { Member } from "../core/types";
 import { Actions, type Opened, Unfolded } from "./actions";
 import { type Shown, same } from "./arrange";
 import { Avatar } from "./avatar";
+import { useLeft } from "./countdown";
 import { TickIcon, TicksIcon } from "./icons";
 import { Reactions } from "./reactions";
 import { fullTimeOf, timeOf } from "./time";
+import { secondsOf } from "./words";
 
 interface EntryProps {
 	chat: Chat;
@@ -104,6 +106,7 @@ function Quote(props: { chat: Chat; item: Shown; quotedSender: Member | undefine
 function Note({ chat, item }: { chat: Chat; item: Shown }) {
 	if (item.state === "failed") return <Failed what="Not sent." reason={item.reason} queue={chat.outbox} id={item.id} />;
 	if (item.change === "failed") return <Failed what="Not changed." reason={item.reason} queue={chat.changes} id={item.changeId} />;
+	if (item.state === "pending" && item.waitsUntil) return <Waiting code={item.waitsFor} until={item.waitsUntil} onDiscard={() => chat.outbox.remove(item.id)} />;
 	if (item.state === "pending") return <p class="stamp">Sending…</p>;
 	if (item.change === "pending") return <p class="stamp">Saving…</p>;
 	if (!item.last && !item.edited) return null;
@@ -112,6 +115,20 @@ function Note({ chat, item }: { chat: Chat; item: Shown }) {
 			{item.last && <time dateTime={item.timestamp}>{timeOf(item.timestamp)}</time>}
 			{item.edited && <span data-testid="edited"> edited</span>}
 			{item.last && item.receipt && <Ticks receipt={item.receipt} />}
+		</p>
+	);
+}
+
+/** The outbox sends it when its time has come. */
+function Waiting(props: { code: string; until: number; onDiscard(): void }) {
+	const left = useLeft(props.until);
+	const why = props.code === "slow_mode" ? "Slow mode" : "Too many messages in a short time";
+	return (
+		<p class="stamp" role="status" data-testid="waiting" data-code={props.code}>
+			{left ? `${why}: goes out in ${secondsOf(left)}` : "Sending…"}{" "}
+			<button class="link" type="button" onClick={props.onDiscard}>
+				Discard
+			</button>
 		</p>
 	);
 }

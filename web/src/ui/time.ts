@@ -54,3 +54,7 @@ export function agoOf(timestamp: string): string {
 	if (days === 1) return `yesterday at ${clock.format(when)}`;
 	return date.format(when);
 }
+
+export function dateOf(timestamp: string): string {
+	return dateWithYear.format(new Date(timestamp));
+}
