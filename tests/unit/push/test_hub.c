@@ -99,6 +99,28 @@ what_passes_is_for_the_others(void **state)
 }
 
 static void
+what_passes_does_not_overtake_hello(void **state)
+{
+	static const struct hub_request nothing = {.me = -1};
+	struct fixture *test = *state;
+	struct session late = {.hub = test->hub};
+	int64_t count;
+
+	memcpy(late.login_id, test->grace, ID_SIZE);
+	late.socket = hub_join(test->hub, &late, test->grace, &nothing, 16);
+	for (int i = 0; i < 1000 && !late.greeted; i++) {
+		assert_false(hub_is_member(late.socket, test->conversation, &count));
+		receive_typing(test, test->ada);
+		uv_run(loop_uv(test->loop), UV_RUN_ONCE);
+	}
+	assert_true(late.greeted);
+	assert_string_equal(late.frames[0], "hello");
+	receive_typing(test, test->ada);
+	assert_frame(&late, late.n_frames - 1, "typing.started", test->ada);
+	leave(test, &late);
+}
+
+static void
 members_of_what_one_is_in(void **state)
 {
 	struct fixture *test = *state;
@@ -318,6 +340,7 @@ main(void)
 		CASE(a_loss_that_nothing_follows_is_found_by_the_heads_check),
 		CASE(what_passes_neither_waits_nor_counts),
 		CASE(what_passes_is_for_the_others),
+		CASE(what_passes_does_not_overtake_hello),
 		CASE(members_of_what_one_is_in),
 		CASE(delivery_goes_on_without_a_bus),
 		CASE(many_missing_rows_become_a_marker),
