@@ -9,6 +9,7 @@
 #include "json.h"
 #include "metrics.h"
 #include "presence_watch.h"
+#include "rate_limit.h"
 #include "receipts.h"
 #include "reply.h"
 #include "session_private.h"
@@ -146,21 +147,22 @@ struct row {
 	const char *type;
 	enum session_state state; /* in which it may come */
 	void (*handle)(struct session *session, const struct event_frame *frame);
+	bool is_send; /* counts in the class of sends, as at the REST door */
 };
 
 static const struct row rows[] = {
-	{"auth", SESSION_CONNECTED, auth_on_auth},
-	{"auth.refresh", SESSION_LIVE, auth_on_refresh},
-	{"message.send", SESSION_LIVE, on_message_send},
-	{"message.edit", SESSION_LIVE, on_message_edit},
-	{"message.delete", SESSION_LIVE, on_message_delete},
-	{"reaction.add", SESSION_LIVE, on_reaction_add},
-	{"reaction.remove", SESSION_LIVE, on_reaction_remove},
-	{"read.update", SESSION_LIVE, receipts_on_read},
-	{"delivered.update", SESSION_LIVE, receipts_on_delivered},
-	{"typing.start", SESSION_LIVE, receipts_on_typing},
-	{"presence.watch", SESSION_LIVE, presence_watch_on_frame},
-	{"ping", SESSION_LIVE, on_ping},
+	{"auth", SESSION_CONNECTED, auth_on_auth, false},
+	{"auth.refresh", SESSION_LIVE, auth_on_refresh, false},
+	{"message.send", SESSION_LIVE, on_message_send, true},
+	{"message.edit", SESSION_LIVE, on_message_edit, true},
+	{"message.delete", SESSION_LIVE, on_message_delete, true},
+	{"reaction.add", SESSION_LIVE, on_reaction_add, true},
+	{"reaction.remove", SESSION_LIVE, on_reaction_remove, true},
+	{"read.update", SESSION_LIVE, receipts_on_read, false},
+	{"delivered.update", SESSION_LIVE, receipts_on_delivered, false},
+	{"typing.start", SESSION_LIVE, receipts_on_typing, false},
+	{"presence.watch", SESSION_LIVE, presence_watch_on_frame, false},
+	{"ping", SESSION_LIVE, on_ping, false},
 };
 
 static const struct row *
@@ -179,6 +181,21 @@ refuse(struct session *session, json_t *id, const char *detail)
 	session_reply(session, reply_refusal(id, ERR_MALFORMED, NULL, detail));
 }
 
+/* One person's sends, from all sockets and by REST. A refusal is answered in its turn, so that an order is kept. */
+static bool
+may_send(struct session *session, const struct event_frame *frame)
+{
+	struct rate_answer answer;
+	struct fault fault = {0};
+
+	rate_limit_take(session->server->options.limiter, RATE_CLASS_SEND, session->user_id, &answer);
+	if (rate_limit_refusal(&answer, &fault) == OK)
+		return true;
+	sends_refuse(&session->sends, &fault, frame->id);
+	session_update_reading(session);
+	return false;
+}
+
 static void
 dispatch(struct session *session, const char *type, const struct event_frame *frame)
 {
@@ -192,7 +209,7 @@ dispatch(struct session *session, const char *type, const struct event_frame *fr
 		refuse(session, frame->id, "This type of frame is not known.");
 	} else if (row->state != session->state) {
 		refuse(session, frame->id, "This socket is authenticated already; auth.refresh changes its token.");
-	} else {
+	} else if (!row->is_send || may_send(session, frame)) {
 		row->handle(session, frame);
 	}
 }

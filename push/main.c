@@ -20,6 +20,7 @@
 #include "pipeline/submit.h"
 #include "presence.h"
 #include "program.h"
+#include "rate_limit.h"
 #include "session.h"
 #include "storage.h"
 #include "store/meta.h"
@@ -46,6 +47,7 @@ struct app {
 	struct token_key token_key;
 	char node[128];
 	struct bus *bus;
+	struct rate_limiter *limiter;
 	struct writer *writer;
 	struct db_keeper *keeper;
 	struct pipeline *pipeline;
@@ -204,6 +206,7 @@ take_apart(struct app *app)
 	pipeline_destroy(app->pipeline);
 	storage_stop(app->storage);
 	db_keeper_stop(app->keeper);
+	rate_limit_destroy(app->limiter);
 	bus_destroy(app->bus);
 
 	close_own_handles(app);
@@ -247,10 +250,12 @@ static enum status
 start_writing(struct app *app, struct fault *ret_fault)
 {
 	const struct config *config = &app->config;
+	const struct rate_limits limits = rate_limit_settings(config);
 
 	TRY(token_key_load(config->data, &app->token_key, ret_fault));
 	TRY(migrate_check_url(config->database_url, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
+	TRY(rate_limit_create(&limits, config->redis_url, &app->limiter, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(db_keeper_start(config->database_url, &app->keeper, ret_fault));
 	return pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault);
@@ -315,6 +320,7 @@ make_sessions(struct app *app)
 		.node = app->node,
 		.frame_bytes = (size_t)config->limits_frame_bytes,
 		.rate = {config->limits_frames_per_second, config->limits_frames_burst},
+		.limiter = app->limiter,
 		.auth_ms = config->limits_auth_ms,
 		.heartbeat_ms = config->limits_heartbeat_ms,
 		.sockets_per_user = config->limits_sockets_per_user,

@@ -81,7 +81,7 @@ make_reply(const struct send *send)
 		fault.status = send->status;
 		if (send->status == ERR_INTERNAL)
 			log_error("send_failed", LOG_S("code", fault.code), LOG_S("detail", fault.detail));
-		return reply_error(send->id, &fault, 0);
+		return reply_error(send->id, &fault, fault.retry_after_ms);
 	}
 	reply = reply_ok(send->id);
 	switch (send->kind) {

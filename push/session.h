@@ -75,7 +75,8 @@ struct session_server_options {
 	const struct token_key *token_key;
 	const char *node; /* this process's name in hello */
 	size_t frame_bytes;
-	struct rate_limit rate;
+	struct rate_limit rate;       /* of one socket's frames */
+	struct rate_limiter *limiter; /* of what people do; NULL in tests */
 	int64_t auth_ms;
 	int64_t heartbeat_ms;
 	int64_t sockets_per_user;

@@ -56,6 +56,7 @@ struct entry {
 struct share {
 	char key[KEY_SIZE + 5];
 	char amount[24], kept_ms[16];
+	int64_t count;
 	bool is_failures, forgiven;
 	struct redis_word words[4];
 };
@@ -305,6 +306,7 @@ take_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX])
 		DL_DELETE(limiter->dirty, entry);
 		entry->dirty = false;
 		snprintf(share->key, sizeof share->key, "rate:%s", entry->key);
+		share->count = entry->unshared;
 		snprintf(share->amount, sizeof share->amount, "%lld", (long long)entry->unshared);
 		share->is_failures = entry->is_failures;
 		share->forgiven = entry->forgiven;
@@ -354,6 +356,18 @@ merge(struct rate_limiter *limiter, const struct share *share, int64_t value, in
 	}
 }
 
+/* With the mutex held. Failures that were not told are told with the next one. What was merely used is not: after an outage it would
+ * be charged all at once. */
+static void
+keep_failures(struct rate_limiter *limiter, const struct share *share)
+{
+	struct entry *entry;
+
+	HASH_FIND_STR(limiter->entries, share->key + strlen("rate:"), entry);
+	if (entry && entry->is_failures && entry->n_failures > 0)
+		entry->unshared += share->count;
+}
+
 static void
 share_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX], size_t n)
 {
@@ -369,7 +383,10 @@ share_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX], size_t
 	pthread_mutex_lock(&limiter->mutex);
 	for (size_t i = 0; i < n_answered; i++)
 		merge(limiter, &shares[i], replies[i].integer, now_us);
+	for (size_t i = n_answered; i < n; i++)
+		keep_failures(limiter, &shares[i]);
 	pthread_mutex_unlock(&limiter->mutex);
+	metrics_add(METRIC_RATE_SHARED, (int64_t)n_answered);
 	metrics_add(METRIC_RATE_UNSHARED, (int64_t)(n - n_answered));
 }
 

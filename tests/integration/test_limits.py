@@ -1,9 +1,10 @@
-"""Limits at the real doors: what is refused, what the headers say, who is who behind a proxy, and what happens without Redis."""
+"""Limits at the real doors: what is refused, what headers say, who is who behind a proxy, what holds without Redis."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
+
 from support.client import PASSWORD, Api, Person, new_name
 from support.problems import problem
 from support.shared import MakeStack
@@ -38,6 +39,34 @@ def test_sends_of_a_person_are_limited_on_all_devices(make_stack: MakeStack) -> 
     assert 50 <= int(last.headers["Retry-After"]) <= 60
     assert ann.get("/users/me").status_code == 200, "another class"
     assert bob.send_direct(ann.id, "another person").status_code == 201
+
+
+def test_both_doors_share(make_stack: MakeStack) -> None:
+    stack = make_stack(SENDS)
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    conversation_id = ann.conversation_with(bob)
+    with ann.connect() as one, ann.connect() as other:
+        created = one.request("message.send", conversation_id=conversation_id, content="by the first socket")
+        assert other.request(
+            "reaction.add", conversation_id=conversation_id, message_id=created["message"]["id"], emoji="👍"
+        )["ok"]
+        assert ann.send(conversation_id, "by REST").status_code == 201
+
+        # What the other process has used is known milliseconds after one's own next one.
+        replies = []
+
+        def is_refused() -> bool:
+            replies.append(other.request("message.send", conversation_id=conversation_id, content="by the second"))
+            return not replies[-1]["ok"]
+
+        wait_until(is_refused, "the socket knows what REST has used", 10)
+        assert len(replies) <= 4
+        error = replies[-1]["error"]
+        assert error["code"] == "rate_limited"
+        assert error["retryable"] is True
+        assert 0 < error["retry_after_ms"] <= 3 * 60_000
+        assert other.request("ping")["ok"], "another class"
+        wait_until(lambda: ann.send(conversation_id, "by REST").status_code == 429, "and the other way round", 10)
 
 
 @pytest.mark.parametrize("operation", ["sign_up", "search", "general"])
