@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "req.h"
+#include "route.h"
 #include "store/access_tokens.h"
 #include "store/sessions.h"
 
@@ -85,6 +86,13 @@ auth_token(struct req *req)
 	return OK;
 }
 
+/* What somebody with a one-time password may do: see who they are, and choose their own. */
+static bool
+is_for_newcomers(const char *operation_id)
+{
+	return strcmp(operation_id, "change_password") == 0 || strcmp(operation_id, "get_me") == 0;
+}
+
 enum status
 auth_check(struct req *req)
 {
@@ -96,6 +104,9 @@ auth_check(struct req *req)
 	TRY(req_db(req, &db));
 	TRY(sessions_check(db, claims.session_id, claims.user_id, clock_wall_ms(), &req->caller, &req->fault));
 	req->caller.is_token = is_token;
+	if (req->caller.must_change_password && !is_for_newcomers(req->route->operation_id))
+		return req_fail(req, ERR_FORBIDDEN, "password_change_required",
+				"This password was for once: choose one of your own first (PUT /users/me/password).");
 	return OK;
 }
 

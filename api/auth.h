@@ -16,7 +16,7 @@ MUST_USE enum status auth_claims(struct req *req, struct token_claims *ret_claim
 MUST_USE enum status auth_token(struct req *req);
 
 /* Fills req->caller: the token's session and user, asked of the database, so that a revocation counts at once.
- * ERR_UNAUTHORIZED; ERR_UNAVAILABLE. */
+ * ERR_UNAUTHORIZED; ERR_FORBIDDEN while a one-time password must be changed; ERR_UNAVAILABLE. */
 MUST_USE enum status auth_check(struct req *req);
 
 /* The same, and refuses a personal access token: ERR_FORBIDDEN, code `token_not_allowed`. */

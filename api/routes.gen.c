@@ -5,6 +5,9 @@
 #include "ops.gen.h"
 #include "route.h"
 
+static const char *const query_list_audit[] = {"actor", "action", "target", "cursor", "limit", NULL};
+static const char *const query_list_invites[] = {"cursor", "limit", NULL};
+static const char *const query_list_accounts[] = {"query", "state", "cursor", "limit", NULL};
 static const char *const query_list_sessions[] = {"cursor", "limit", NULL};
 static const char *const query_list_conversations[] = {"cursor", "limit", NULL};
 static const char *const query_list_changes[] = {"after_rev", "limit", NULL};
@@ -15,6 +18,28 @@ static const char *const query_get_presence[] = {"user_ids", NULL};
 static const char *const query_find_users[] = {"query", "cursor", "limit", NULL};
 
 const struct route routes[] = {
+	{"GET", "/api/v1/admin/audit", "list_audit", op_list_audit, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_audit},
+	{"GET", "/api/v1/admin/invites", "list_invites", op_list_invites, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_invites},
+	{"POST", "/api/v1/admin/invites", "create_invite", op_create_invite, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, false, NULL},
+	{"DELETE", "/api/v1/admin/invites/{invite_id}", "revoke_invite", op_revoke_invite, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"GET", "/api/v1/admin/settings", "get_settings", op_get_settings, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, NULL},
+	{"PATCH", "/api/v1/admin/settings", "update_settings", op_update_settings, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"GET", "/api/v1/admin/users", "list_accounts", op_list_accounts, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_accounts},
+	{"GET", "/api/v1/admin/users/{user_id}", "get_account", op_get_account, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, NULL},
+	{"PATCH", "/api/v1/admin/users/{user_id}", "update_account", op_update_account, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"DELETE", "/api/v1/admin/users/{user_id}", "delete_account", op_delete_account, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"POST", "/api/v1/admin/users/{user_id}/password-reset", "reset_password", op_reset_password, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"POST", "/api/v1/auth/login", "log_in", op_log_in, ROUTE_AUTH_NONE,
 	 ROUTE_RATE_LOG_IN, 8192, true, NULL},
 	{"POST", "/api/v1/auth/logout", "log_out", op_log_out, ROUTE_AUTH_NONE,
@@ -87,6 +112,8 @@ const struct route routes[] = {
 	 ROUTE_RATE_READ, 0, false, NULL},
 	{"PATCH", "/api/v1/users/me", "update_me", op_update_me, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_WRITE, 8192, true, NULL},
+	{"DELETE", "/api/v1/users/me", "delete_me", op_delete_me, ROUTE_AUTH_DEVICE,
+	 ROUTE_RATE_AUTH, 8192, true, NULL},
 	{"PUT", "/api/v1/users/me/password", "change_password", op_change_password, ROUTE_AUTH_DEVICE,
 	 ROUTE_RATE_AUTH, 8192, true, NULL},
 	{"GET", "/api/v1/users/{user_id}", "get_user", op_get_user, ROUTE_AUTH_SESSION,

@@ -8,6 +8,7 @@
  * exit status: 0, 1 when it failed, 2 when it was called wrongly. */
 int cmd_migrate(struct config *config, int argc, char **argv);
 int cmd_restore(struct config *config, int argc, char **argv);
+int cmd_admin(struct config *config, int argc, char **argv);
 int cmd_config(struct config *config, int argc, char **argv);
 
 #endif

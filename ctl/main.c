@@ -13,6 +13,7 @@ static const struct command {
 	const char *help;
 	int (*run)(struct config *config, int argc, char **argv);
 } commands[] = {
+	{"admin", "admin ...", "people, invites and the audit; `admin` alone lists what there is", cmd_admin},
 	{"config", "config get NAME | print", "shows a setting's effective value, or a file with all of them",
 	 cmd_config},
 	{"migrate", "migrate [--dry-run]", "makes folders and token key, brings the database up to date", cmd_migrate},

@@ -32,6 +32,8 @@ work(struct storage_job *job, struct db *db)
 		return;
 	}
 	job->status = sessions_check(db, login->session_id, login->user_id, clock_wall_ms(), &caller, &job->fault);
+	if (job->status == OK && caller.must_change_password)
+		job->status = ERR_UNAUTHORIZED; /* over REST they can change it, and then come here */
 }
 
 static void

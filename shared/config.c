@@ -79,7 +79,8 @@ static const struct setting settings[] = {
 	INT("presence.count_ms", presence_count_ms, "5000", 200, 600000, "ms",
 	    "between two counts of who is online in a group of over 250"),
 
-	WORDS("auth.sign_up", KIND_SWITCH, auth_sign_up, "open", "open|closed", "whether people may sign up"),
+	WORDS("auth.sign_up", KIND_CHOICE, auth_sign_up, "open", "open|invite|closed",
+	      "who may sign up, until an administrator says otherwise: invite: with a code"),
 	INT("auth.access_token_s", auth_access_token_s, "600", 1, 86400, "s", "life of an access token"),
 	INT("auth.refresh_token_s", auth_refresh_token_s, "2592000", 1, 31536000, "s",
 	    "life of a session that is not used"),

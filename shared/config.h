@@ -41,7 +41,7 @@ struct config {
 	int64_t presence_grace_ms; /* presence.grace_ms */
 	int64_t presence_count_ms; /* presence.count_ms */
 
-	bool auth_sign_up;             /* auth.sign_up: open | closed */
+	const char *auth_sign_up;      /* auth.sign_up: open | invite | closed */
 	int64_t auth_access_token_s;   /* auth.access_token_s */
 	int64_t auth_refresh_token_s;  /* auth.refresh_token_s */
 	int64_t auth_password_threads; /* auth.password_threads: Argon2id pool */

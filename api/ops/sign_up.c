@@ -1,17 +1,21 @@
 /* POST /api/v1/auth/signup: make an account and log in with it. The first person becomes the administrator. */
 #include <string.h>
 
+#include "admin.h"
 #include "base/clock.h"
 #include "grant.h"
 #include "json.h"
 #include "ops.gen.h"
 #include "req.h"
+#include "store/invites.h"
 
 struct wish {
 	const char *username;
 	const char *password;
 	const char *display_name;
 	const char *session;
+	const char *invite_code;
+	char invite_hash[ID_SECRET_SIZE];
 };
 
 static enum status
@@ -22,6 +26,7 @@ read_wish(struct req *req, struct wish *ret_wish)
 		{"password", JSON_KIND_TEXT, true, &ret_wish->password},
 		{"display_name", JSON_KIND_TEXT, false, &ret_wish->display_name},
 		{"session", JSON_KIND_TEXT, false, &ret_wish->session},
+		{"invite_code", JSON_KIND_TEXT, false, &ret_wish->invite_code},
 	};
 
 	return json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault);
@@ -46,6 +51,32 @@ read_user(struct req *req, const struct wish *wish, struct user *ret_user)
 	return OK;
 }
 
+/* Before a password is hashed for somebody who may not sign up; the writer asks again. */
+static enum status
+check_admission(struct req *req, struct wish *wish)
+{
+	const char *mode;
+	char invite_id[ID_SIZE];
+	struct db *db;
+	enum status status;
+
+	TRY(admin_sign_up(req, &mode));
+	if (strcmp(mode, "closed") == 0)
+		return req_fail(req, ERR_FORBIDDEN, "sign_up_closed", "This server takes no new accounts by itself.");
+	if (!wish->invite_code && strcmp(mode, "invite") == 0)
+		return fault_set(&req->fault, ERR_FORBIDDEN, "invite_required", "invite_code",
+				 "Signing up here takes an invite: ask an administrator for a code.");
+	if (!wish->invite_code)
+		return OK;
+	id_hash_secret(wish->invite_code, strlen(wish->invite_code), wish->invite_hash);
+	TRY(req_db(req, &db));
+	status = invites_find_open(db, wish->invite_hash, clock_wall_ms(), invite_id);
+	if (status == ERR_NOT_FOUND)
+		return fault_set(&req->fault, ERR_FORBIDDEN, "invite_invalid", "invite_code",
+				 "This invite has been used, has expired or never was: ask for another one.");
+	return status;
+}
+
 static enum status
 store(struct req *req, const struct wish *wish, const struct grant *grant, struct write_sign_up *write)
 {
@@ -53,6 +84,8 @@ store(struct req *req, const struct wish *wish, const struct grant *grant, struc
 
 	TRY(password_hash(req->app->passwords, wish->password, hash, &req->fault));
 	write->password_hash = hash;
+	write->sign_up = req->app->config->auth_sign_up;
+	write->invite_hash = wish->invite_code ? wish->invite_hash : NULL;
 	grant_session(req, grant, write->user.id, &write->session);
 
 	enum status status = writer_run(req->app->writer, &write->op);
@@ -68,9 +101,8 @@ op_sign_up(struct req *req)
 	struct wish wish = {0};
 	struct grant grant;
 
-	if (!req->app->config->auth_sign_up)
-		return req_fail(req, ERR_FORBIDDEN, "sign_up_closed", "This server takes no new accounts by itself.");
 	TRY(read_wish(req, &wish));
+	TRY(check_admission(req, &wish));
 	TRY(grant_begin(req, wish.session, &grant));
 	TRY(read_user(req, &wish, &write.user));
 

@@ -35,8 +35,9 @@ struct login_session {
 struct caller {
 	char user_id[ID_SIZE];
 	char session_id[ID_SIZE];
-	const char *role; /* a literal */
-	bool is_token;    /* by a personal access token */
+	const char *role;          /* a literal */
+	bool is_token;             /* by a personal access token */
+	bool must_change_password; /* a one-time password: nothing else is served until it is changed */
 };
 
 /* {id, user_agent, address, created_at, last_used_at, expires_at, current: bool}; `current`: the caller's own. */

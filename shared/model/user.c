@@ -111,5 +111,29 @@ me_to_json(const struct user *user)
 	clock_format(user->created_at_ms, created_at);
 	json_object_set_new(json, "role", json_string(user->role));
 	json_object_set_new(json, "created_at", json_string(created_at));
+	json_object_set_new(json, "must_change_password", json_boolean(user->must_change_password));
+	return json;
+}
+
+static json_t *
+time_to_json(int64_t at_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!at_ms)
+		return json_null();
+	clock_format(at_ms, text);
+	return json_string(text);
+}
+
+json_t *
+account_to_json(const struct user *user)
+{
+	json_t *json = me_to_json(user);
+	const char *state = user->deleted_at_ms ? "deleted" : user->disabled_at_ms ? "disabled" : "active";
+
+	json_object_set_new(json, "state", json_string(state));
+	json_object_set_new(json, "disabled_at", time_to_json(user->disabled_at_ms));
+	json_object_set_new(json, "deleted_at", time_to_json(user->deleted_at_ms));
 	return json;
 }

@@ -26,6 +26,7 @@ struct user {
 	int64_t created_at_ms;
 	int64_t disabled_at_ms; /* 0: active */
 	int64_t deleted_at_ms;
+	bool must_change_password; /* before anything else */
 };
 
 /* Folds and checks a username; ERR_INVALID (field "username"). Both results live in the arena. */
@@ -36,6 +37,8 @@ MUST_USE enum status user_name_check(struct arena *arena, const char *username, 
 MUST_USE enum status user_display_name_check(const char *display_name, struct fault *ret_fault);
 
 json_t *user_to_json(const struct user *user); /* id, username, display_name */
-json_t *me_to_json(const struct user *user);   /* User + role, created_at */
+json_t *me_to_json(const struct user *user);   /* User + role, created_at, must_change_password */
+/* Me + state (active, disabled, deleted), disabled_at, deleted_at: for administrators. */
+json_t *account_to_json(const struct user *user);
 
 #endif

@@ -114,3 +114,22 @@ meta_count(struct db *db, struct meta_census *ret_census)
 	};
 	return OK;
 }
+
+enum status
+meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_SIZE])
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT value FROM meta WHERE key = 'sign_up'");
+	bool row;
+
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_INTERNAL;
+	db_column_copy(stmt, 0, ret_sign_up, META_SIGN_UP_SIZE);
+	return OK;
+}
+
+enum status
+meta_set_sign_up(struct db *db, const char *sign_up)
+{
+	return set(db, "sign_up", sign_up);
+}

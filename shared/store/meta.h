@@ -9,6 +9,11 @@
  * not the one it was written on. */
 MUST_USE enum status meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE]);
 
+/* Who may sign up: open, invite, closed, or default (the setting auth.sign_up holds). */
+enum { META_SIGN_UP_SIZE = 48 };
+MUST_USE enum status meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_SIZE]);
+MUST_USE enum status meta_set_sign_up(struct db *db, const char *sign_up);
+
 /* Whether writes are allowed (state = serving); called first in each write transaction. ERR_UNAVAILABLE, code `moved` or
  * `loading`. */
 MUST_USE enum status meta_check_serving(struct db *db, struct fault *ret_fault);

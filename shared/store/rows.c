@@ -82,3 +82,19 @@ rows_read_member(struct db_stmt *stmt, struct arena *arena, struct member *ret_m
 	member.delivered_seq = db_column_int64(stmt, 10);
 	*ret_member = member;
 }
+
+void
+rows_read_user(struct db_stmt *stmt, struct arena *arena, struct user *ret_user)
+{
+	*ret_user = (struct user){0};
+	db_column_copy(stmt, 0, ret_user->id, sizeof ret_user->id);
+	ret_user->username = db_column_text(stmt, 1, arena);
+	ret_user->username_key = db_column_text(stmt, 2, arena);
+	ret_user->display_name = db_column_text(stmt, 3, arena);
+	ret_user->role = strcmp(db_column_text(stmt, 4, arena), "admin") == 0 ? "admin" : "member";
+	ret_user->last_rev = db_column_int64(stmt, 5);
+	ret_user->created_at_ms = db_column_int64(stmt, 6);
+	ret_user->disabled_at_ms = db_column_int64(stmt, 7);
+	ret_user->deleted_at_ms = db_column_int64(stmt, 8);
+	ret_user->must_change_password = db_column_bool(stmt, 9);
+}

@@ -9,6 +9,7 @@
 #include "db/db.h"
 #include "model/conversation.h"
 #include "model/message.h"
+#include "model/user.h"
 
 /* The caller's transaction when there is one, else a read transaction of its own until rows_snapshot_end. Declared before the
  * statements that run in it: CLEANUP() ends in reverse order, and a statement must be finished first. */
@@ -27,6 +28,13 @@ void *rows_grow(struct arena *arena, void *items, size_t n, size_t item_size);
 	t ".id, " t ".conversation_id, " t ".seq, " t ".rev, " t ".sender_id, " t ".recipient_id, " t ".content, " t   \
 	  ".content_digest, " t ".timestamp, " t ".reply_to_id, " t ".edited_at, " t ".deleted_at"
 void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct message *ret_message);
+
+/* The columns of a person, and a row of them. */
+#define ROWS_USER_COLUMNS                                                                                              \
+	"id, username, username_key, display_name, role, last_rev, created_at, disabled_at, deleted_at,"               \
+	" must_change_password"
+enum { ROWS_N_USER_COLUMNS = 10 };
+void rows_read_user(struct db_stmt *stmt, struct arena *arena, struct user *ret_user);
 
 /* The same for a member `m` with its user `u`. */
 #define ROWS_MEMBER_COLUMNS                                                                                            \

@@ -38,7 +38,7 @@ sessions_check(struct db *db, const char *session_id, const char *user_id, int64
 	       struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT u.role FROM sessions s JOIN users u ON u.id = s.user_id"
+		db_prepare(db, "SELECT u.role, u.must_change_password FROM sessions s JOIN users u ON u.id = s.user_id"
 			       " WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > $3 AND s.revoked_at IS NULL"
 			       " AND u.disabled_at IS NULL AND u.deleted_at IS NULL");
 	char role[8];
@@ -52,7 +52,8 @@ sessions_check(struct db *db, const char *session_id, const char *user_id, int64
 		return fault_set(ret_fault, ERR_UNAUTHORIZED, "session_ended", NULL,
 				 "This session has ended: log in again.");
 	db_column_copy(stmt, 0, role, sizeof role);
-	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member"};
+	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member",
+				      .must_change_password = db_column_bool(stmt, 1)};
 	snprintf(ret_caller->user_id, sizeof ret_caller->user_id, "%s", user_id);
 	snprintf(ret_caller->session_id, sizeof ret_caller->session_id, "%s", session_id);
 	return OK;

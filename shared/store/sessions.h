@@ -10,7 +10,7 @@ enum { SESSION_GRACE_MS = 60 * 1000 };
 MUST_USE enum status sessions_insert(struct db *db, const struct login_session *session);
 
 /* The first query of every request: session not revoked or expired, user neither disabled nor deleted, both belonging
- * together. ERR_UNAUTHORIZED, code `session_ended`. */
+ * together. ERR_UNAUTHORIZED, code `session_ended`. What a caller that must change the password may do is the asker's to decide. */
 MUST_USE enum status sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms,
 				    struct caller *ret_caller, struct fault *ret_fault);
 

@@ -9,30 +9,6 @@
 /* Sorts after every text that begins with the same prefix. */
 #define HIGHEST "\xf4\x8f\xbf\xbf"
 
-#define USER_COLUMNS "id, username, username_key, display_name, role, last_rev, created_at, disabled_at, deleted_at"
-enum { N_USER_COLUMNS = 9 };
-
-static const char *
-role_literal(const char *role)
-{
-	return strcmp(role, "admin") == 0 ? "admin" : "member";
-}
-
-static void
-read_user(struct db_stmt *stmt, struct arena *arena, struct user *ret_user)
-{
-	*ret_user = (struct user){0};
-	db_column_copy(stmt, 0, ret_user->id, sizeof ret_user->id);
-	ret_user->username = db_column_text(stmt, 1, arena);
-	ret_user->username_key = db_column_text(stmt, 2, arena);
-	ret_user->display_name = db_column_text(stmt, 3, arena);
-	ret_user->role = role_literal(db_column_text(stmt, 4, arena));
-	ret_user->last_rev = db_column_int64(stmt, 5);
-	ret_user->created_at_ms = db_column_int64(stmt, 6);
-	ret_user->disabled_at_ms = db_column_int64(stmt, 7);
-	ret_user->deleted_at_ms = db_column_int64(stmt, 8);
-}
-
 /* Looked up before inserting, because a constraint that fails ends the transaction, and with it the batch. */
 static enum status
 check_name_is_free(struct db *db, const char *username_key, struct fault *ret_fault)
@@ -67,7 +43,7 @@ insert(struct db *db, struct user *user, const char *display_name_key, const cha
 	db_bind_int64(stmt, 7, user->created_at_ms);
 	TRY(db_one(stmt, &row));
 	db_column_copy(stmt, 0, role, sizeof role);
-	user->role = role_literal(role);
+	user->role = strcmp(role, "admin") == 0 ? "admin" : "member";
 	return OK;
 }
 
@@ -88,14 +64,14 @@ enum status
 users_get(struct db *db, struct arena *arena, const char *user_id, struct user *ret_user, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT " USER_COLUMNS " FROM users WHERE id = $1 AND deleted_at IS NULL");
+		db_prepare(db, "SELECT " ROWS_USER_COLUMNS " FROM users WHERE id = $1 AND deleted_at IS NULL");
 	bool row;
 
 	db_bind_text(stmt, 1, user_id);
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
-	read_user(stmt, arena, ret_user);
+	rows_read_user(stmt, arena, ret_user);
 	return OK;
 }
 
@@ -104,7 +80,7 @@ users_get_by_name(struct db *db, struct arena *arena, const char *username_key, 
 		  const char **ret_password_hash)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT " USER_COLUMNS
+		db_prepare(db, "SELECT " ROWS_USER_COLUMNS
 			       ", password_hash FROM users WHERE username_key = $1 AND deleted_at IS NULL");
 	bool row;
 
@@ -112,8 +88,8 @@ users_get_by_name(struct db *db, struct arena *arena, const char *username_key, 
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return ERR_NOT_FOUND;
-	read_user(stmt, arena, ret_user);
-	*ret_password_hash = db_column_text(stmt, N_USER_COLUMNS, arena);
+	rows_read_user(stmt, arena, ret_user);
+	*ret_password_hash = db_column_text(stmt, ROWS_N_USER_COLUMNS, arena);
 	return OK;
 }
 
@@ -123,7 +99,7 @@ users_find(struct db *db, struct arena *arena, const char *prefix, const char *a
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
-		"SELECT " USER_COLUMNS " FROM users WHERE id IN"
+		"SELECT " ROWS_USER_COLUMNS " FROM users WHERE id IN"
 		" (SELECT id FROM users WHERE username >= $1 AND username < $2"
 		" UNION SELECT id FROM users WHERE display_name_key >= $1 AND display_name_key < $2)"
 		" AND username_key > $3 AND disabled_at IS NULL AND deleted_at IS NULL ORDER BY username_key LIMIT $4");
@@ -140,7 +116,7 @@ users_find(struct db *db, struct arena *arena, const char *prefix, const char *a
 		if (!row || n == (size_t)limit)
 			break;
 		users = rows_grow(arena, users, n, sizeof *users);
-		read_user(stmt, arena, &users[n++]);
+		rows_read_user(stmt, arena, &users[n++]);
 	}
 	*ret_users = users;
 	*ret_n = n;

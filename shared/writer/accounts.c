@@ -7,6 +7,8 @@
 
 #include "model/event.h"
 #include "store/access_tokens.h"
+#include "store/accounts.h"
+#include "store/invites.h"
 #include "store/sessions.h"
 #include "store/users.h"
 #include "writer/batch.h"
@@ -33,8 +35,13 @@ refuse_ended(struct write_op *op)
 static enum status
 sign_up(struct batch *batch, struct write_sign_up *sign_up)
 {
+	char invite_id[ID_SIZE];
 	struct user taken;
 	const char *password_hash;
+
+	TRY(admission_check(batch, sign_up, invite_id));
+	if (sign_up->op.status != OK)
+		return OK;
 	enum status status =
 		users_get_by_name(batch->db, &sign_up->op.arena, sign_up->user.username_key, &taken, &password_hash);
 
@@ -44,6 +51,8 @@ sign_up(struct batch *batch, struct write_sign_up *sign_up)
 	if (status != ERR_NOT_FOUND)
 		return status;
 	TRY(users_insert(batch->db, &sign_up->user, sign_up->password_hash, &sign_up->op.fault));
+	if (invite_id[0])
+		TRY(invites_use(batch->db, invite_id, sign_up->user.id, batch->now_ms));
 	return sessions_insert(batch->db, &sign_up->session);
 }
 
@@ -99,6 +108,19 @@ end_session(struct batch *batch, const char *session_id, const char *user_id)
 	batch->live_session_id = NULL;
 	event_session_revoked(&batch->arena, user_id, rev, session_id, &event);
 	batch_announce(batch, &event);
+	return OK;
+}
+
+enum status
+accounts_end_sessions(struct batch *batch, const char *user_id, const char *except_id)
+{
+	char(*ids)[ID_SIZE];
+	size_t n;
+
+	TRY(accounts_live_sessions(batch->db, &batch->arena, user_id, batch->now_ms, &ids, &n));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ids[i], except_id) != 0)
+			TRY(end_session(batch, ids[i], user_id));
 	return OK;
 }
 
@@ -196,8 +218,6 @@ update_user(struct batch *batch, struct write_user *write)
 static enum status
 change_password(struct batch *batch, struct write_password *write)
 {
-	struct login_session *tokens;
-	size_t n;
 	bool current;
 
 	TRY(batch_check_session(batch, &write->op, write->session_id, write->user_id));
@@ -209,11 +229,7 @@ change_password(struct batch *batch, struct write_password *write)
 			&write->op, ERR_CONFLICT, "password_changed", NULL,
 			"The password was changed at the same time on another device; enter the current one again.");
 	TRY(users_set_password(batch->db, write->user_id, write->new_hash));
-	TRY(end_other_devices(batch, write->session_id, write->user_id));
-	TRY(access_tokens_list(batch->db, &batch->arena, write->user_id, batch->now_ms, &tokens, &n));
-	for (size_t i = 0; i < n; i++)
-		TRY(end_session(batch, tokens[i].id, write->user_id));
-	return OK;
+	return accounts_end_sessions(batch, write->user_id, write->session_id);
 }
 
 enum status
@@ -242,6 +258,8 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_CREATE_TOKEN:
 	case WRITE_USE_TOKEN:
 	case WRITE_GROUP:
+	case WRITE_ADMINISTER:
+	case WRITE_ADMISSION:
 	case WRITE__MAX:
 		break;
 	}

@@ -43,6 +43,13 @@ batch_check_session(struct batch *batch, struct write_op *op, const char *sessio
 		return OK;
 
 	enum status status = sessions_check(batch->db, session_id, user_id, batch->now_ms, &caller, &fault);
+	if (status == OK && caller.must_change_password) {
+		if (op->kind == WRITE_PASSWORD)
+			return OK;
+		return batch_refuse(
+			op, ERR_FORBIDDEN, "password_change_required", NULL,
+			"This password was for once: choose one of your own first (PUT /users/me/password).");
+	}
 	if (status == OK)
 		batch->live_session_id = session_id;
 	return batch_is_refusal(status, &fault) ? batch_refuse_with(op, &fault) : status;
@@ -133,6 +140,8 @@ static const struct {
 	[WRITE_MARK_READ] = {mark_read_find_users, mark_read_run},
 	[WRITE_CONNECTIONS] = {NULL, connections_run},
 	[WRITE_GROUP] = {group_find_users, group_run},
+	[WRITE_ADMINISTER] = {administration_find_users, administration_run},
+	[WRITE_ADMISSION] = {NULL, admission_run},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
 

@@ -113,6 +113,21 @@ MUST_USE enum status group_find_users(struct batch *batch, struct write_op *op, 
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 
+/* Ends all log-ins of the person but `except_id` ("": none), one record each. */
+MUST_USE enum status accounts_end_sessions(struct batch *batch, const char *user_id, const char *except_id);
+
+/* Runs one WRITE_ADMINISTER (administration.c) or WRITE_ADMISSION (admission.c). */
+MUST_USE enum status administration_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status administration_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+MUST_USE enum status admission_run(struct batch *batch, struct write_op *op);
+/* Whether the act may be done: its session is alive and an administrator's, or there is none (an operator). Else refused. */
+MUST_USE enum status administration_check(struct batch *batch, struct write_op *op, const struct write_actor *by);
+/* The act's row in the audit, in this transaction. Takes `detail` (NULL: {}). */
+MUST_USE enum status administration_note(struct batch *batch, const struct write_actor *by, const char *action,
+					 const char *target, json_t *detail);
+/* Whether somebody may sign up, and with which invite ("": none is used up); else refused. */
+MUST_USE enum status admission_check(struct batch *batch, struct write_sign_up *sign_up, char ret_invite_id[ID_SIZE]);
+
 MUST_USE enum status accounts_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
 #endif

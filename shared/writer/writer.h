@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 #include "bus.h"
+#include "model/audit.h"
 #include "model/changes.h"
 #include "model/message.h"
 #include "model/presence.h"
@@ -36,6 +37,8 @@ enum write_kind {
 	WRITE_MARK_READ,      /* struct write_mark_read */
 	WRITE_CONNECTIONS,    /* struct write_connections */
 	WRITE_GROUP,          /* struct write_group */
+	WRITE_ADMINISTER,     /* struct write_administer */
+	WRITE_ADMISSION,      /* struct write_admission */
 	WRITE__MAX,
 };
 
@@ -79,6 +82,8 @@ struct write_sign_up {
 	struct write_op op;
 	struct user user; /* role is a result */
 	const char *password_hash;
+	const char *sign_up;     /* open, invite or closed: what holds unless the database says otherwise */
+	const char *invite_hash; /* of the invite's code; NULL: none was given */
 	struct login_session session;
 };
 
@@ -173,6 +178,42 @@ struct write_group {
 	bool unchanged;         /* it was so already: no rev was used and nothing announced */
 	struct member *members; /* whose membership has changed, as it is now */
 	size_t n_members;
+};
+
+/* Who does what only administrators may. Strings live as long as the operation. */
+struct write_actor {
+	const char *name;       /* a person's id, or operator:<account> */
+	const char *session_id; /* "": an operator, who is not asked for a role */
+	const char *address;    /* NULL: not by the network */
+	const char *request_id; /* likewise */
+};
+
+/* An act on one account, with its row in the audit. Refused: session_ended, admin_required, user_not_found, last_admin
+ * (ERR_CONFLICT: nobody would be left to administer), password_changed. What is so already is OK and noted nowhere. */
+struct write_administer {
+	struct write_op op;
+	enum {
+		ADMINISTER_UPDATE, /* disabled and role, as far as they are set */
+		ADMINISTER_RESET,  /* password_hash; ends all log-ins */
+		ADMINISTER_DELETE, /* their messages stay; also by the person, then with verified_hash */
+	} act;
+	struct write_actor by;
+	char user_id[ID_SIZE];
+	bool set_disabled, disabled;
+	const char *role;          /* NULL: stays */
+	const char *password_hash; /* ADMINISTER_RESET */
+	const char *verified_hash; /* ADMINISTER_DELETE by oneself: the password that was checked; NULL: not asked */
+	/* result */
+	struct user user;
+};
+
+/* Who may sign up. Refused: session_ended, admin_required, invite_not_found. */
+struct write_admission {
+	struct write_op op;
+	enum { ADMISSION_INVITE, ADMISSION_REVOKE, ADMISSION_SIGN_UP } act;
+	struct write_actor by;
+	struct invite invite; /* REVOKE: its id alone */
+	const char *sign_up;  /* SIGN_UP: open, invite, closed or default */
 };
 
 struct writer;

@@ -112,7 +112,7 @@ def find(method: str, path: str) -> Operation:
 
 
 USER = '{"id":"019c1f0e-7a2b-7c3d-8e4f-5a6b7c8d9e0f","username":"ann","display_name":"Ann","role":"member",\
-"created_at":"2026-01-31T23:59:59.123Z"}'
+"created_at":"2026-01-31T23:59:59.123Z","must_change_password":false}'
 
 
 def test_the_judge_accepts_what_is_documented() -> None:
@@ -148,7 +148,7 @@ def test_the_judge_knows_the_paths() -> None:
     assert find("POST", "/api/v1/conversations/abc/messages").id == "send_message"
     assert find("GET", "/api/v1/users/me").id == "get_me"
     assert DOCUMENT.find("GET", "/api/v1/healthz") is None
-    assert DOCUMENT.find("DELETE", "/api/v1/users/me") is None
+    assert DOCUMENT.find("DELETE", "/api/v1/sync") is None
     assert DOCUMENT.find("GET", "/api/v1/conversations/a/b") is None
 
 

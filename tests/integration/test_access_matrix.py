@@ -37,6 +37,7 @@ MEMBERS = Rule(FINE, FINE, 404)
 THE_SENDER = Rule(FINE, 403, 404)
 THE_OWNER = Rule(FINE, 403, 404)  # of a group; its admins: test_groups.py
 ONES_OWN = Rule(FINE, 404, 404)
+ADMINS = Rule(FINE, 403, 403)  # the owner is one: support/scene.py
 
 RULES = {
     "sign_up": ANYBODY,
@@ -79,6 +80,18 @@ RULES = {
     "list_tokens": EACH_FOR_THEMSELVES,
     "create_token": EACH_FOR_THEMSELVES,
     "revoke_token": ONES_OWN,
+    "delete_me": EACH_FOR_THEMSELVES,
+    "list_accounts": ADMINS,
+    "get_account": ADMINS,
+    "update_account": ADMINS,
+    "delete_account": ADMINS,
+    "reset_password": ADMINS,
+    "list_invites": ADMINS,
+    "create_invite": ADMINS,
+    "revoke_invite": ADMINS,
+    "get_settings": ADMINS,
+    "update_settings": ADMINS,
+    "list_audit": ADMINS,
 }
 
 

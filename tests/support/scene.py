@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from support import truth
 from support.client import PASSWORD, Api, Json, Person, new_name
 from support.openapi import Operation
 from support.stack import Stack
@@ -98,6 +99,10 @@ class Scene:
             values["user_id"] = values["user_ids"][0]
         if operation.id == "sign_up":
             values["username"] = new_name()
+        if "administration" in operation.spec["tags"]:
+            truth.make_admin(self.stack, self.ann.id)
+        if operation.id == "revoke_invite":
+            values["invite_id"] = self.ann.post("/admin/invites", {}).json()["id"]
         if operation.id == "revoke_session":
             device = self.ann.another_device()
             values["session_id"] = self.session_of(device)

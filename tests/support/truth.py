@@ -49,6 +49,10 @@ def expire_sessions(stack: Stack, user_id: str) -> None:
     assert write(stack, "UPDATE sessions SET expires_at = ? WHERE user_id = ?", now_ms() - 1, user_id) >= 1
 
 
+def make_admin(stack: Stack, user_id: str) -> None:
+    assert write(stack, "UPDATE users SET role = 'admin' WHERE id = ?", user_id) == 1
+
+
 def enable_user(stack: Stack, user_id: str) -> None:
     assert write(stack, "UPDATE users SET disabled_at = NULL WHERE id = ?", user_id) == 1
 

@@ -66,7 +66,7 @@ defaults_hold_and_derive_from_each_other(void **state)
 	assert_string_equal(config.redis_url, "unix:var/run/redis.sock");
 	assert_string_equal(config.api_socket, "var/run/api.sock");
 	assert_string_not_equal(config.push_node, "");
-	assert_true(config.auth_sign_up);
+	assert_string_equal(config.auth_sign_up, "open");
 	assert_non_null(config.public_origins);
 	assert_null(config.public_origins[0]);
 	config_finish(&config);
@@ -167,7 +167,7 @@ bad_flags_are_refused_by_name(void **state)
 		{{"--pipeline=kafkaa"}, "one of direct|kafka"},
 		{{"--pipeline=direct|kafka"}, "one of direct|kafka"},
 		{{"--pipeline="}, "one of direct|kafka"},
-		{{"--auth.sign_up=yes"}, "one of open|closed"},
+		{{"--auth.sign_up=yes"}, "one of open|invite|closed"},
 		{{"--log.level=INFO"}, "one of debug|info|warn|error"},
 		{{"--database.url=mysql:x"}, "empty or start with sqlite:"},
 		{{"--redis.url=localhost"}, "start with unix:|redis://"},
@@ -301,7 +301,7 @@ effective_values_are_told_as_text(void **state)
 		assert_string_equal(config_get(&config, cases[i].name), cases[i].value);
 	assert_null(config_get(&config, "auth_sign_up"));
 	assert_null(config_get(&config, ""));
-	assert_false(config.auth_sign_up);
+	assert_string_equal(config.auth_sign_up, "closed");
 	config_finish(&config);
 }
 
@@ -351,7 +351,7 @@ help_lists_settings(void **state)
 	assert_non_null(strstr(text, "[1 to 65535]"));
 	assert_non_null(strstr(text, "--limits.heartbeat_ms=25000"));
 	assert_non_null(strstr(text, "[100 to 600000 ms]"));
-	assert_non_null(strstr(text, "[open|closed]"));
+	assert_non_null(strstr(text, "[open|invite|closed]"));
 }
 
 static int

@@ -51,10 +51,10 @@ test_sign_up_refusals(void **state)
 		else
 			fixture_assert_problem(&f, rows[i].status, rows[i].code);
 	}
-	f.config.auth_sign_up = false;
+	f.config.auth_sign_up = "closed";
 	fixture_ask(&f, "POST", "/api/v1/auth/signup", rows[0].body);
 	fixture_assert_problem(&f, 403, "sign_up_closed");
-	f.config.auth_sign_up = true;
+	f.config.auth_sign_up = "open";
 }
 
 static void

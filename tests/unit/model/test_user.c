@@ -126,7 +126,7 @@ only_oneself_sees_role_and_age(void **state)
 	text = json_to_text(me_to_json(&user), NULL);
 	assert_string_equal(text, "{\"id\":\"01890000-0000-7000-8000-000000000001\",\"username\":\"ada\","
 				  "\"display_name\":\"Ada \\\"the\\\" Lovelace\",\"role\":\"admin\","
-				  "\"created_at\":\"1970-01-01T00:00:01.500Z\"}");
+				  "\"created_at\":\"1970-01-01T00:00:01.500Z\",\"must_change_password\":false}");
 	free(text);
 }
 

@@ -1,0 +1,25 @@
+/* POST /api/v1/admin/users/{user_id}/password-reset: a one-time password in place of a forgotten one. */
+#include "admin.h"
+#include "ops.gen.h"
+#include "req.h"
+
+enum status
+op_reset_password(struct req *req)
+{
+	struct write_administer write = {.op.kind = WRITE_ADMINISTER, .act = ADMINISTER_RESET};
+	char password[ADMIN_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
+
+	TRY(admin_check(req));
+	TRY(admin_user_id(req, write.user_id));
+	admin_make_code(password);
+	TRY(password_hash(req->app->passwords, password, hash, &req->fault));
+	write.password_hash = hash;
+	admin_actor(req, &write.by);
+
+	enum status status = admin_run(req, &write.op);
+	if (status == OK)
+		status = req_reply(req, 200,
+				   json_pack("{s:s, s:s}", "username", write.user.username, "password", password));
+	arena_finish(&write.op.arena);
+	return status;
+}
