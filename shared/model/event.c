@@ -114,6 +114,17 @@ event_conversation_deleted(struct arena *arena, const char *conversation_id, int
 }
 
 void
+event_conversation_role(struct arena *arena, const struct member *member, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = member->user_rev, .member_rev = member->rev};
+	set_channel(ret_event, 'u', member->user_id);
+	memcpy(ret_event->conversation_id, member->conversation_id, ID_SIZE);
+	set_json(ret_event, arena, "conversation.settings",
+		 json_pack("{s:s, s:s, s:I, s:s}", "type", "conversation.settings", "conversation_id",
+			   member->conversation_id, "me", (json_int_t)member->user_rev, "role", member->role));
+}
+
+void
 event_conversation_removed(struct arena *arena, const char *user_id, int64_t me, const char *conversation_id,
 			   int64_t rev, struct event *ret_event)
 {

@@ -54,6 +54,8 @@ void event_members(struct arena *arena, const char *kind, const char *conversati
 /* The row as nobody in particular sees it; rev = its own. */
 void event_conversation_updated(struct arena *arena, const struct conversation *conversation, struct event *ret_event);
 void event_conversation_deleted(struct arena *arena, const char *conversation_id, int64_t rev, struct event *ret_event);
+/* One's own role in a group is another one. member: conversation_id, user_id, rev, user_rev, role. */
+void event_conversation_role(struct arena *arena, const struct member *member, struct event *ret_event);
 /* "You are out of it": rev = the conversation's revision that says so. */
 void event_conversation_removed(struct arena *arena, const char *user_id, int64_t me, const char *conversation_id,
 				int64_t rev, struct event *ret_event);

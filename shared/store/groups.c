@@ -17,7 +17,7 @@ groups_state(struct db *db, struct arena *arena, const char *conversation_id, co
 	     struct group_state *ret_state, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
-		db, "SELECT c.kind, c.title, c.slow_mode_s, c.member_count, m.role FROM members m"
+		db, "SELECT c.kind, c.title, c.slow_mode_s, c.member_count, m.role, c.rev FROM members m"
 		    " JOIN conversations c ON c.id = m.conversation_id"
 		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 	bool row;
@@ -34,6 +34,7 @@ groups_state(struct db *db, struct arena *arena, const char *conversation_id, co
 		.slow_mode_s = db_column_int64(stmt, 2),
 		.member_count = db_column_int64(stmt, 3),
 		.role = role_literal(db_column_text(stmt, 4, arena)),
+		.rev = db_column_int64(stmt, 5),
 	};
 	return OK;
 }
@@ -134,15 +135,17 @@ groups_join(struct db *db, const struct member *member, bool again)
 }
 
 enum status
-groups_set_role(struct db *db, const char *conversation_id, const char *user_id, const char *role, int64_t rev)
+groups_set_role(struct db *db, const char *conversation_id, const char *user_id, const char *role, int64_t rev,
+		int64_t user_rev)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET role = $3, rev = $4"
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET role = $3, rev = $4, user_rev = $5"
 							   " WHERE conversation_id = $1 AND user_id = $2");
 
 	db_bind_text(stmt, 1, conversation_id);
 	db_bind_text(stmt, 2, user_id);
 	db_bind_text(stmt, 3, role);
 	db_bind_int64(stmt, 4, rev);
+	db_bind_int64(stmt, 5, user_rev);
 	return db_run(stmt);
 }
 

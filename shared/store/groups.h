@@ -10,6 +10,7 @@ struct group_state {
 	bool is_group;
 	const char *title;
 	int64_t slow_mode_s, member_count;
+	int64_t rev;      /* of the row itself: 1 as long as it is as it was made */
 	const char *role; /* the member's: "owner", "admin", "member" */
 };
 
@@ -38,7 +39,7 @@ MUST_USE enum status groups_member(struct db *db, struct arena *arena, const cha
  * member: conversation_id, user_id, role, rev, user_rev, joined_at_ms. */
 MUST_USE enum status groups_join(struct db *db, const struct member *member, bool again);
 MUST_USE enum status groups_set_role(struct db *db, const char *conversation_id, const char *user_id, const char *role,
-				     int64_t rev);
+				     int64_t rev, int64_t user_rev);
 /* member: conversation_id, user_id, rev, user_rev, left_at_ms. */
 MUST_USE enum status groups_leave(struct db *db, const struct member *member);
 

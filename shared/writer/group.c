@@ -100,7 +100,16 @@ check_people(struct batch *batch, struct write_group *write)
 	return OK;
 }
 
-/* The same id is the same group for ever, whoever else is in it by now. */
+/* Whether a group that nobody has changed yet was made from other wishes. */
+static bool
+was_made_otherwise(const struct write_group *write, const struct group_state *state)
+{
+	return state->rev == 1 &&
+	       (strcmp(state->title, write->title) != 0 || state->member_count != (int64_t)write->n_user_ids + 1);
+}
+
+/* The same id is the same group for ever, whatever it is called and whoever is in it by now; those it was made with have
+ * been in it. */
 static enum status
 replay(struct batch *batch, struct write_group *write, const char *creator_id)
 {
@@ -111,7 +120,8 @@ replay(struct batch *batch, struct write_group *write, const char *creator_id)
 
 	if (status != OK && !batch_is_refusal(status, &fault))
 		return status;
-	bool same = status == OK && state.is_group && strcmp(creator_id, write->actor_id) == 0;
+	bool same = status == OK && state.is_group && strcmp(creator_id, write->actor_id) == 0 &&
+		    !was_made_otherwise(write, &state);
 	for (size_t i = 0; same && i < write->n_user_ids; i++) {
 		struct member member;
 
@@ -257,11 +267,16 @@ static enum status
 change_role(struct batch *batch, struct write_group *write, const char *user_id, const char *role, int64_t rev)
 {
 	struct member member;
+	struct event event;
+	int64_t user_rev;
 	bool found;
 
-	TRY(groups_set_role(batch->db, write->op.conversation_id, user_id, role, rev));
+	TRY(users_advance(batch->db, user_id, &user_rev));
+	TRY(groups_set_role(batch->db, write->op.conversation_id, user_id, role, rev, user_rev));
 	TRY(groups_member(batch->db, &write->op.arena, write->op.conversation_id, user_id, &found, &member));
 	keep_member(write, &member);
+	event_conversation_role(&batch->arena, &member, &event);
+	batch_announce(batch, &event);
 	return OK;
 }
 
@@ -392,7 +407,7 @@ group_find_users(struct batch *batch, struct write_op *op, struct batch_users *u
 	struct member *members;
 	size_t n;
 
-	if (write->action == GROUP_CREATE)
+	if (write->action == GROUP_CREATE || write->action == GROUP_SET_ROLE)
 		batch_users_add(batch, users, write->actor_id);
 	for (size_t i = 0; i < write->n_user_ids; i++)
 		batch_users_add(batch, users, write->user_ids[i]);

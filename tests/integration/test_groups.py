@@ -10,6 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from support import truth
 from support.client import Json, Person, new_id
 from support.live import Live
 from support.problems import problem
@@ -66,6 +67,8 @@ def test_the_same_id_is_the_same_group(ann: Person, bob: Person, eve: Person) ->
     answers = [ann.post("/conversations", body) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 200, 200]
     assert answers[0].json() == answers[2].json()
+    problem(ann.post("/conversations", body | {"title": "Coffee"}), 409, "id_reused")
+    problem(ann.post("/conversations", body | {"member_ids": []}), 409, "id_reused")
     assert change(ann, body["id"], title="Coffee").status_code == 200
     assert ann.post("/conversations", body).json()["title"] == "Coffee", "the row as it is now"
     problem(bob.post("/conversations", body | {"member_ids": []}), 409, "id_reused")
@@ -155,6 +158,27 @@ def test_what_is_so_already_changes_nothing(ann: Person, bob: Person, eve: Perso
     assert item(ann, group_id)["last_rev"] == before
 
 
+def test_who_cannot_be_added(stack: Stack, ann: Person, bob: Person, eve: Person) -> None:
+    """Nobody of a request is added when one of them cannot be."""
+    group_id = ann.make_group("Tea")
+    path = f"/conversations/{group_id}/members"
+    truth.disable_user(stack, eve.id)
+    for who in (eve.id, NOBODY):
+        refused = problem(ann.post(path, {"user_ids": [bob.id, who]}), 422, "user_unavailable")
+        assert who in refused["detail"]
+        problem(ann.request("PUT", f"{path}/{who}"), 422, "user_unavailable")
+    truth.enable_user(stack, eve.id)
+    truth.delete_user(stack, eve.id)
+    problem(ann.post(path, {"user_ids": [eve.id]}), 422, "user_unavailable")
+    problem(ann.post(path, {"user_ids": []}), 422, "invalid")
+    problem(ann.post(path, {"user_ids": [bob.id, bob.id]}), 422, "id_repeated")
+    problem(ann.post(path, {"user_ids": [new_id() for _ in range(101)]}), 422, "too_many")
+    assert members(ann, group_id) == {ann.id: "owner"}
+    for _ in range(2):
+        assert ann.request("PUT", f"{path}/{bob.id}").status_code == 200
+    assert members(ann, group_id) == {ann.id: "owner", bob.id: "member"}
+
+
 def test_a_direct_conversation_is_no_group(ann: Person, bob: Person, eve: Person) -> None:
     direct = ann.conversation_with(bob)
     problem(change(ann, direct, title="x"), 409, "not_a_group")
@@ -196,6 +220,8 @@ def test_every_member_is_told(ann: Person, bob: Person, eve: Person) -> None:
         assert [row["content"] for row in snapshot["messages"]] == ["before Eve"], "she has what was said before"
         assert ann.give_role(group_id, bob.id, "admin").status_code == 200
         assert told(of_eve, "member.updated", group_id)["members"][0]["role"] == "admin"
+        for live in (of_bob, of_bob_too):
+            assert told(live, "conversation.settings", group_id)["role"] == "admin"
 
         assert ann.remove(group_id, bob.id).status_code == 204
         for live in (of_bob, of_bob_too):

@@ -65,6 +65,7 @@ def test_the_blocks(tour: Tour) -> None:
     missed = tour.type(PAGE["missed"])
     assert missed.count('"seq":1,') == 1 and '"has_more":false' in missed
     assert tour.type(PAGE["read"]).split() == ["0", '[1,"grace"]']
+    assert tour.type(PAGE["group"]).split() == ['["owner","admin"]', "204"]
 
 
 def test_the_client_misses_nothing(tour: Tour, client: Path, listener: Listener, stack: Stack) -> None:

@@ -154,6 +154,22 @@ a_deleted_conversation_is_told_to_the_hub_alone(void **state)
 		     ERR_NOT_FOUND);
 }
 
+/* A hub detaches by a revision that is above the member's own. */
+static void
+a_deleted_conversation_is_told_with_its_own_revision(void **state)
+{
+	struct test_database *test = *state;
+	struct direct direct = make_direct(test);
+	struct person_changes changes;
+
+	chat_change(test, "UPDATE conversations SET deleted_at = 7, rev = 2, last_rev = 2 WHERE id = $1", direct.id,
+		    NULL);
+	check_ok(test, changes_of_person(test->db, &test->arena, direct.anna, 0, 200, &changes));
+	assert_int_equal(changes.n_memberships, 1);
+	assert_true(changes.memberships[0].left);
+	assert_int_equal(changes.memberships[0].member_rev, 2);
+}
+
 static void
 a_snapshot_starts_at_the_head(void **state)
 {
@@ -294,6 +310,7 @@ main(void)
 		WITH_DATABASE(an_edited_message_moves_to_its_new_revision),
 		WITH_DATABASE(members_who_left_are_told),
 		WITH_DATABASE(a_deleted_conversation_is_told_to_the_hub_alone),
+		WITH_DATABASE(a_deleted_conversation_is_told_with_its_own_revision),
 		WITH_DATABASE(a_snapshot_starts_at_the_head),
 		WITH_DATABASE(memberships_of_a_person),
 		WITH_DATABASE(a_revision_without_a_membership_is_passed_over),
