@@ -35,6 +35,8 @@ export interface Intent {
 
 const FRAMES = { edit: "message.edit", delete: "message.delete", react: "reaction.add", unreact: "reaction.remove" } as const;
 
+const REREAD_MS = 300;
+
 export class Chat {
 	/** Rises with every change of what the core holds; whoever reads the core reads this first. */
 	readonly version = signal(0);
@@ -58,6 +60,7 @@ export class Chat {
 	private readonly marks: ReadMarks;
 	private readonly socket: Socket;
 	private started = false;
+	private cancelReread: (() => void) | null = null;
 	private cancelTyping = (): void => {};
 	private queued = false;
 
@@ -121,6 +124,7 @@ export class Chat {
 		else this.outbox.end();
 		this.changes.end();
 		this.cancelTyping();
+		this.cancelReread?.();
 		for (const part of [this.telling, this.presence]) part.end();
 		this.marks.end();
 		this.socket.end();
@@ -268,6 +272,7 @@ export class Chat {
 		this.presence.frame(frame);
 		if (frame.type === "user.updated" && frame.user) this.renamed(frame.user);
 		this.replica.frame(frame);
+		if (frame.conversation_id === this.current.value?.id && tellsOfMembers(frame)) this.reread();
 	}
 
 	private onState(state: LinkState, reason: string): void {
@@ -299,11 +304,22 @@ export class Chat {
 		this.presence.show(shown.filter((id) => id !== this.session.user.id));
 	}
 
-	/** A conversation was opened: the cursors of its members may have moved unheard. */
-	async opened(stream: ConversationStream): Promise<void> {
+	/**
+	 * Reads the open conversation anew, soon: what is not told by events (its size, its slow mode, cursors that moved unheard)
+	 * is as it was read last.
+	 */
+	reread(): void {
+		this.cancelReread ??= systemClock.after(REREAD_MS, () => {
+			this.cancelReread = null;
+			if (this.current.value && this.link.value === "online") void this.readItem(this.current.value);
+		});
+	}
+
+	private async readItem(stream: ConversationStream): Promise<void> {
+		const { turn } = stream;
 		const item = await this.source.conversation(stream.id).catch(asFailure);
-		if (item instanceof Failure) return;
-		for (const row of item.members) if (row.user_id !== stream.userId) stream.receipts.applyMember(row);
+		if (item instanceof Failure || this.replica.streams.get(stream.id) !== stream || stream.turn !== turn) return;
+		stream.applyItem(item);
 		this.changed();
 	}
 
@@ -325,6 +341,10 @@ export class Chat {
 		if (document.visibilityState === "visible") requestAnimationFrame(tell);
 		else setTimeout(tell);
 	}
+}
+
+function tellsOfMembers(frame: Frame): boolean {
+	return frame.type.startsWith("member.") || !!frame.members?.length || !!frame.conversation;
 }
 
 export function nameOf(person: { display_name: string; username: string }): string {

@@ -65,6 +65,7 @@ export function membersOf(count: number): string {
 }
 
 function Rename({ chat, stream }: { chat: Chat; stream: ConversationStream }) {
+	chat.version.value;
 	const form = useRef<HTMLFormElement>(null);
 	const saved = useSignal(false);
 	const slow = stream.conversation?.slow_mode_s ?? 0;
@@ -106,6 +107,7 @@ function Rename({ chat, stream }: { chat: Chat; stream: ConversationStream }) {
 
 function AddPeople(props: { chat: Chat; stream: ConversationStream; onDone(): void }) {
 	const { chat, stream } = props;
+	chat.version.value;
 	const chosen = useSignal<User[]>([]);
 	const present = new Set(stream.present());
 	const add = useTask(() => addMembers(chat.session, stream.id, chosen.value.map((one) => one.id)));

@@ -15,6 +15,7 @@ import { useTask } from "../ui/task";
 const ROLES: Record<string, string> = { owner: "Owner", admin: "Admin", member: "" };
 
 export function Members({ chat, stream, role }: { chat: Chat; stream: ConversationStream; role: string }) {
+	chat.version.value;
 	const { session } = chat;
 	const rows = useSignal<Member[]>([]);
 	const cursor = useSignal<string | null>(null);

@@ -78,7 +78,7 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 	});
 
 	useEffect(() => {
-		if (stream && chat.link.value === "online") void chat.opened(stream);
+		chat.reread();
 	}, [stream?.id, chat.link.value]);
 
 	useEffect(() => {

@@ -7,7 +7,7 @@ import type { ConversationStream } from "../core/stream";
 import { Failure, type User } from "../core/types";
 import { findUsers } from "../net/source";
 import { Avatar } from "./avatar";
-import { GearIcon, LeaveIcon, SearchIcon } from "./icons";
+import { GearIcon, GroupIcon, LeaveIcon, SearchIcon } from "./icons";
 import { Dot } from "./presence";
 import { fullTimeOf, shortTimeOf } from "./time";
 import { typingText } from "./typing";
@@ -100,6 +100,16 @@ export function Sidebar(props: { chat: Chat; onOpen(selection: Selection): void 
 						if (event.key === "Enter" && first && found.value?.query === asked) pick(first);
 					}}
 				/>
+				<button
+					class="icon-button"
+					type="button"
+					title="New group"
+					aria-label="New group"
+					data-testid="open-new-group"
+					onClick={() => (chat.panel.value = { kind: "new_group" })}
+				>
+					<GroupIcon />
+				</button>
 			</div>
 			{asked ? <People found={found.value} onPick={pick} /> : <Conversations chat={chat} onOpen={onOpen} />}
 		</aside>
