@@ -16,6 +16,7 @@ static const char *const query_list_messages[] = {"before_seq", "after_seq", "ar
 static const char *const query_list_readers[] = {"cursor", "limit", NULL};
 static const char *const query_get_presence[] = {"user_ids", NULL};
 static const char *const query_find_users[] = {"query", "cursor", "limit", NULL};
+static const char *const query_list_blocks[] = {"cursor", "limit", NULL};
 
 const struct route routes[] = {
 	{"GET", "/api/v1/admin/audit", "list_audit", op_list_audit, ROUTE_AUTH_SESSION,
@@ -114,6 +115,12 @@ const struct route routes[] = {
 	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"DELETE", "/api/v1/users/me", "delete_me", op_delete_me, ROUTE_AUTH_DEVICE,
 	 ROUTE_RATE_AUTH, 8192, true, NULL},
+	{"GET", "/api/v1/users/me/blocks", "list_blocks", op_list_blocks, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_READ, 0, false, query_list_blocks},
+	{"PUT", "/api/v1/users/me/blocks/{user_id}", "block_user", op_block_user, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"DELETE", "/api/v1/users/me/blocks/{user_id}", "unblock_user", op_unblock_user, ROUTE_AUTH_TOKEN,
+	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"PUT", "/api/v1/users/me/password", "change_password", op_change_password, ROUTE_AUTH_DEVICE,
 	 ROUTE_RATE_AUTH, 8192, true, NULL},
 	{"GET", "/api/v1/users/{user_id}", "get_user", op_get_user, ROUTE_AUTH_SESSION,

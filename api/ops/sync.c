@@ -199,14 +199,14 @@ removed_to_json(json_t *known, const struct head *heads, size_t n_heads)
 	return array;
 }
 
+/* The rows of the person's stream, and how far they go. */
 static json_t *
-memberships_to_json(const struct person_changes *changes)
+stream_to_json(const struct person_changes *changes, int64_t rev)
 {
-	json_t *array = json_array();
+	json_t *json = person_rows_to_json(changes);
 
-	for (size_t i = 0; i < changes->n_memberships; i++)
-		json_array_append_new(array, membership_to_json(&changes->memberships[i]));
-	return array;
+	json_object_set_new(json, "rev", json_integer(rev));
+	return json;
 }
 
 /* Changes of the person's stream, on the first page; from its start when the client knows more than there is (it is from
@@ -254,8 +254,7 @@ op_sync(struct req *req)
 
 	json_t *moved = heads_to_json(req, &wish, heads, n_heads, &cursor);
 	return req_reply(req, 200,
-			 json_pack("{s:s, s:{s:I, s:o, s:[]}, s:o, s:o, s:o}", "epoch", epoch, "me", "rev",
-				   (json_int_t)wish.rev, "memberships", memberships_to_json(&person), "rejections",
+			 json_pack("{s:s, s:o, s:o, s:o, s:o}", "epoch", epoch, "me", stream_to_json(&person, wish.rev),
 				   "conversations", moved, "removed", removed_to_json(wish.known, heads, n_heads),
 				   "next_cursor", cursor));
 }

@@ -48,15 +48,30 @@ membership_to_json(const struct membership *membership)
 }
 
 json_t *
-person_changes_to_json(const struct person_changes *changes)
+person_rows_to_json(const struct person_changes *changes)
 {
-	json_t *memberships = json_array();
+	json_t *memberships = json_array(), *blocks = json_array();
 
 	for (size_t i = 0; i < changes->n_memberships; i++)
 		json_array_append_new(memberships, membership_to_json(&changes->memberships[i]));
-	return json_pack("{s:o, s:[], s:I, s:I, s:b}", "memberships", memberships, "rejections", "next_after_rev",
-			 (json_int_t)changes->next_after_rev, "last_rev", (json_int_t)changes->last_rev, "has_more",
-			 changes->has_more);
+	for (size_t i = 0; i < changes->n_blocks; i++) {
+		const struct block *block = &changes->blocks[i];
+
+		json_array_append_new(blocks, json_pack("{s:s, s:b, s:I}", "user_id", block->user_id, "blocked",
+							block->blocked, "me", (json_int_t)block->user_rev));
+	}
+	return json_pack("{s:o, s:o, s:[]}", "memberships", memberships, "blocks", blocks, "rejections");
+}
+
+json_t *
+person_changes_to_json(const struct person_changes *changes)
+{
+	json_t *json = person_rows_to_json(changes);
+
+	json_object_set_new(json, "next_after_rev", json_integer(changes->next_after_rev));
+	json_object_set_new(json, "last_rev", json_integer(changes->last_rev));
+	json_object_set_new(json, "has_more", json_boolean(changes->has_more));
+	return json;
 }
 
 json_t *

@@ -40,9 +40,18 @@ struct membership {
 	int64_t last_seq, member_count;
 };
 
+/* That the person blocks somebody, or does so no more. */
+struct block {
+	char user_id[ID_SIZE];
+	bool blocked;
+	int64_t user_rev;
+};
+
 struct person_changes {
 	struct membership *memberships;
 	size_t n_memberships;
+	struct block *blocks;
+	size_t n_blocks;
 	/* Log-ins that ended, all of them when the person is disabled or deleted; not in the JSON: push closes their sockets. */
 	char (*revoked_session_ids)[ID_SIZE];
 	size_t n_revoked_sessions;
@@ -64,7 +73,9 @@ json_t *message_page_to_json(const struct message_page *page);
 json_t *changes_to_json(const struct changes *changes);
 /* {conversation_id, member: bool, rev, me, read_seq} */
 json_t *membership_to_json(const struct membership *membership);
-/* {memberships, rejections, next_after_rev, last_rev, has_more} */
+/* The rows of the person's stream under their keys: memberships, blocks, rejections. */
+json_t *person_rows_to_json(const struct person_changes *changes);
+/* {memberships, blocks, rejections, next_after_rev, last_rev, has_more} */
 json_t *person_changes_to_json(const struct person_changes *changes);
 /* {conversation_id, last_seq, last_rev} */
 json_t *head_to_json(const struct head *head);

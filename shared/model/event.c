@@ -161,6 +161,16 @@ event_read_updated(struct arena *arena, const char *user_id, int64_t me, const s
 }
 
 void
+event_block_updated(struct arena *arena, const char *user_id, const struct block *block, struct event *ret_event)
+{
+	*ret_event = (struct event){.rev = block->user_rev};
+	set_channel(ret_event, 'u', user_id);
+	set_json(ret_event, arena, "block.updated",
+		 json_pack("{s:s, s:I, s:s, s:b}", "type", "block.updated", "me", (json_int_t)block->user_rev,
+			   "user_id", block->user_id, "blocked", block->blocked));
+}
+
+void
 event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,
 		      struct event *ret_event)
 {

@@ -2,6 +2,7 @@
  * the state of those rows, as small as the final state however much happened. */
 #include "store/changes.h"
 
+#include "store/blocks.h"
 #include "store/conversations.h"
 #include "store/messages.h"
 #include "store/reactions.h"
@@ -202,9 +203,10 @@ read_person_head(struct db *db, const char *user_id, int64_t *ret_head, bool *re
 static enum status
 read_person_extent(struct db *db, const char *user_id, int64_t after_rev, struct extent *extent)
 {
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT user_rev FROM members WHERE user_id = $1 AND user_rev > $2 AND user_rev <= $3"
-			       " ORDER BY user_rev LIMIT $4");
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT user_rev FROM members WHERE user_id = $1 AND user_rev > $2 AND user_rev <= $3"
+		    " UNION ALL SELECT user_rev FROM blocks WHERE user_id = $1 AND user_rev > $2 AND user_rev <= $3"
+		    " ORDER BY user_rev LIMIT $4");
 	bool row;
 
 	db_bind_text(stmt, 1, user_id);
@@ -308,8 +310,10 @@ changes_of_person(struct db *db, struct arena *arena, const char *user_id, int64
 	TRY(read_person_extent(db, user_id, after_rev, &extent));
 	changes.next_after_rev = extent.until;
 	changes.has_more = extent.until < changes.last_rev;
-	if (extent.n_rows > 0)
+	if (extent.n_rows > 0) {
 		TRY(read_memberships(db, arena, user_id, &changes));
+		TRY(blocks_changed(db, arena, user_id, &changes));
+	}
 	if (gone)
 		TRY(read_all_sessions(db, arena, user_id, &changes));
 	else

@@ -260,6 +260,7 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_GROUP:
 	case WRITE_ADMINISTER:
 	case WRITE_ADMISSION:
+	case WRITE_BLOCK:
 	case WRITE__MAX:
 		break;
 	}

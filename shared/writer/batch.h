@@ -102,6 +102,13 @@ MUST_USE enum status mark_read_find_users(struct batch *batch, struct write_op *
 /* Runs one WRITE_CONNECTIONS operation (connections.c). */
 MUST_USE enum status connections_run(struct batch *batch, struct write_op *op);
 
+/* Runs one WRITE_BLOCK operation (block.c). */
+MUST_USE enum status block_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status block_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+/* Whether the person can be written to by the other one: active, and not blocking them. Who can't must look the same in both
+ * cases. */
+MUST_USE enum status block_is_open(struct batch *batch, const char *user_id, const char *sender_id, bool *ret_open);
+
 /* Runs one operation on a personal access token (access_tokens.c). */
 MUST_USE enum status access_tokens_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status access_tokens_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);

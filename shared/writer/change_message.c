@@ -15,6 +15,7 @@ find_message(struct batch *batch, struct write_change_message *write)
 	const struct message_change *change = &write->change;
 	struct fault fault = {0};
 	char other_id[ID_SIZE];
+	bool open = true;
 	enum status status =
 		conversations_membership(batch->db, change->conversation_id, change->actor_id, other_id, &fault);
 
@@ -24,7 +25,13 @@ find_message(struct batch *batch, struct write_change_message *write)
 	status = messages_get(batch->db, &write->op.arena, change->conversation_id, change->message_id, &write->stored);
 	if (status == ERR_NOT_FOUND)
 		return batch_refuse(&write->op, ERR_NOT_FOUND, "message_not_found", NULL, "There is no such message.");
-	return status;
+	TRY(status);
+	if (other_id[0] && (change->action == MESSAGE_EDIT || change->action == MESSAGE_REACT))
+		TRY(block_is_open(batch, other_id, change->actor_id, &open));
+	if (!open) /* saying something by an edit or an emoji is writing too */
+		return batch_refuse(&write->op, ERR_NOT_FOUND, "user_not_found", NULL,
+				    "There is no such person, or they can't be written to.");
+	return OK;
 }
 
 static bool

@@ -40,7 +40,7 @@ direct_run(struct batch *batch, struct write_op *op)
 	struct write_direct *write = (struct write_direct *)op; /* op is its first member */
 	struct fault fault = {0};
 	char other_id[ID_SIZE];
-	bool active;
+	bool open;
 
 	write->created = false;
 	TRY(batch_check_session(batch, op, write->session_id, write->user_id));
@@ -50,9 +50,10 @@ direct_run(struct batch *batch, struct write_op *op)
 	enum status status = conversations_membership(batch->db, op->conversation_id, write->user_id, other_id, &fault);
 	if (!batch_is_refusal(status, &fault))
 		return status; /* it is there */
-	TRY(direct_find_person(batch, write->other_id, &active));
-	if (!active)
-		return batch_refuse(op, ERR_NOT_FOUND, "user_not_found", "user_id", "There is no such person.");
+	TRY(block_is_open(batch, write->other_id, write->user_id, &open));
+	if (!open)
+		return batch_refuse(op, ERR_NOT_FOUND, "user_not_found", "user_id",
+				    "There is no such person, or they can't be written to.");
 	status = conversations_ensure_direct(batch->db, op->conversation_id, write->user_id, write->other_id,
 					     batch->now_ms, &write->created);
 	if (status == ERR_NOT_FOUND)

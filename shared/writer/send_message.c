@@ -37,6 +37,7 @@ struct group {
 
 	const char *member_id;  /* the last sender found to be a member, for a sender's run of messages; or NULL */
 	char other_id[ID_SIZE]; /* of a direct conversation as that member sees it; "": a group */
+	const char *open_to;    /* the last sender found to be let in by the other one; or NULL */
 };
 
 static struct write_send_message *
@@ -117,13 +118,18 @@ check_reply(struct group *group, struct write_send_message *send)
 static enum status
 check_recipient(struct group *group, struct write_send_message *send)
 {
-	bool active = true;
+	const struct message_draft *draft = &send->draft;
+	const char *other_id = draft->recipient_id[0] ? draft->recipient_id : group->other_id;
+	bool open;
 
-	if (send->draft.recipient_id[0])
-		TRY(direct_find_person(group->batch, send->draft.recipient_id, &active));
-	if (!active)
-		return batch_refuse(&send->op, ERR_NOT_FOUND, "user_not_found", "recipient_id",
-				    "There is no such person.");
+	if (!other_id[0] || (group->open_to && strcmp(group->open_to, draft->sender_id) == 0))
+		return OK;
+	TRY(block_is_open(group->batch, other_id, draft->sender_id, &open));
+	if (!open)
+		return batch_refuse(&send->op, ERR_NOT_FOUND, "user_not_found",
+				    draft->recipient_id[0] ? "recipient_id" : NULL,
+				    "There is no such person, or they can't be written to.");
+	group->open_to = draft->sender_id;
 	return OK;
 }
 

@@ -31,6 +31,7 @@ enum write_kind {
 	WRITE_REVOKE_OTHERS,  /* struct write_session */
 	WRITE_CREATE_TOKEN,   /* struct write_access_token */
 	WRITE_USE_TOKEN,      /* struct write_access_token */
+	WRITE_BLOCK,          /* struct write_block */
 	WRITE_UPDATE_USER,    /* struct write_user */
 	WRITE_PASSWORD,       /* struct write_password */
 	WRITE_ENSURE_DIRECT,  /* struct write_direct */
@@ -108,6 +109,13 @@ struct write_access_token {
 	struct write_op op;
 	struct login_session token;
 	char session_id[ID_SIZE];
+};
+
+/* Whether user_id blocks block.user_id. ERR_NOT_FOUND (user_not_found) for blocking nobody, ERR_INVALID for oneself. */
+struct write_block {
+	struct write_op op;
+	char user_id[ID_SIZE], session_id[ID_SIZE];
+	struct block block;
 };
 
 /* How a person is shown. */

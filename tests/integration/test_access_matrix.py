@@ -92,6 +92,9 @@ RULES = {
     "get_settings": ADMINS,
     "update_settings": ADMINS,
     "list_audit": ADMINS,
+    "list_blocks": EACH_FOR_THEMSELVES,
+    "block_user": EACH_FOR_THEMSELVES,
+    "unblock_user": EACH_FOR_THEMSELVES,
 }
 
 

@@ -32,7 +32,9 @@ def test_their_sockets_end_without_a_record(
         for live in (phone, laptop):
             assert live.wait_closed(HEADS_CHECK_S * PATIENCE) == 4403
             live.close()
-        assert other.say("still here", conversation_id=room)["ok"], "nobody else is concerned"
+        refused = other.request("message.send", conversation_id=room, content="are you there?")
+        assert refused["error"]["code"] == "user_not_found", "as one is told who is blocked"
+        assert other.say("still here", recipient_id=bob.id)["ok"], "nobody else is concerned"
         assert other.open
     problem(ann.get("/users/me"), 401, "session_ended")
 

@@ -24,7 +24,6 @@ What one's own requests answer (a send, an edit) is a row as well: mark = follow
 follower.reply(message, mark, now_ms) with the answer. A reply never moves `known`.
 
 What is held: follower.conversations by id, each with known, messages() (ascending by seq), members, title, read_seq.
-
 Nothing is asked before the first hello, unless `start` asks for the base before there is a socket.
 
 The rules, by where they are (also in support/streams.py): 0 `_take_snapshot`, `_take_page` · 1 `Conversation.apply_*`,
@@ -36,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from support.blocks import Blocks
 from support.streams import Conversation, Json, Mark, Request, Stream
 
 SNAPSHOT_BEHIND = 2000  # revisions; further behind, the stream starts anew
@@ -48,7 +48,7 @@ class Follower:
     def __init__(self, me: str, *, lists: bool = False) -> None:
         self.user_id = me
         self.epoch: str | None = None
-        self.me = Stream()
+        self.me, self.blocks = Stream(), Blocks()
         self.conversations: dict[str, Conversation] = {}
         self.rejections: list[Json] = []  # message.rejected and its rows, in the order they came
         self.lists = lists
@@ -283,6 +283,7 @@ class Follower:
         me = self.me
         for row in body["me"]["memberships"]:
             self._membership(row)
+        self.blocks.apply(body["me"].get("blocks", []))
         self.rejections += body["me"].get("rejections", [])
         for conversation_id in body["removed"]:
             mark = request.asked.get(conversation_id)
@@ -319,7 +320,7 @@ class Follower:
         """The answer to one's own read mark: a row of the person's stream, which moves `known` no more than a reply."""
         self._now = max(self._now, now_ms)
         if conversation_id in self.conversations:
-            self._read(self.conversations[conversation_id], self.user_id, seq)
+            self.conversations[conversation_id].has_read(seq)
         self.me.hear(me)
         self.me.settle(self._now)
 
@@ -393,6 +394,7 @@ class Follower:
         before = self.me.known
         for row in frame["memberships"]:
             self._membership(row)
+        self.blocks.apply(frame.get("blocks", []))
         self.rejections += frame.get("rejections", [])
         self.me.cover(frame["after_rev"], frame["next_after_rev"])
         self.me.hear(frame["last_rev"])
@@ -425,10 +427,11 @@ class Follower:
         elif kind == "conversation.removed" and held and held.own_rev <= frame["rev"]:
             self._drop(held)
         elif kind == "read.updated" and held:
-            self._read(held, frame["user_id"], frame["seq"])
+            held.has_read(frame["seq"])
         elif kind == "message.rejected":
             self.rejections.append(frame)
         if "me" in frame:
+            self.blocks.apply([frame] if kind == "block.updated" else [])
             before = self.me.known
             self.me.advance(frame["me"])
             self.me.settle(self._now, moved=self.me.known != before)
@@ -474,12 +477,6 @@ class Follower:
         one.read_seq = max(one.read_seq, row.get("read_seq", 0))
         one.settle(self._now)
 
-    def _read(self, one: Conversation, user_id: str, seq: int) -> None:
-        if user_id == self.user_id:
-            one.read_seq = max(one.read_seq, seq)
-        else:
-            one.receipts.has_read(user_id, seq)
-
     def _drop(self, one: Conversation) -> None:
         if self.conversations.get(one.id) is one:
             del self.conversations[one.id]
@@ -493,7 +490,7 @@ class Follower:
     def _reset(self, epoch: str | None) -> None:
         """Rule 4: another history. Nothing of this one is kept; it starts by a sync without `me`."""
         self.epoch = epoch
-        self.me = Stream()
+        self.me, self.blocks = Stream(), Blocks()
         self.me.due = self._now
         self.conversations = {}
         self._drops += 1

@@ -107,6 +107,10 @@ class Scene:
             device = self.ann.another_device()
             values["session_id"] = self.session_of(device)
             device.close()
+        if operation.id in ("block_user", "unblock_user"):
+            carl = Person.new(self.stack, "carl")  # nobody can block themselves
+            values["user_id"] = carl.id
+            carl.close()
         if operation.id == "revoke_token":
             values["token_id"] = self.ann.post("/auth/tokens", {"name": "a script"}).json()["id"]
         return values

@@ -165,6 +165,10 @@ class Conversation(Stream):
         if rev >= self.title_rev:
             self.title, self.title_rev = title, rev
 
+    def has_read(self, seq: int) -> None:
+        """One's own cursor only grows."""
+        self.read_seq = max(self.read_seq, seq)
+
     def apply_item(self, item: Json) -> bool:
         """The conversation as its reader sees it. False: one has left it."""
         self.apply_title(item.get("title"), item["last_rev"])

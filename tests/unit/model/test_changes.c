@@ -157,7 +157,7 @@ memberships_are_shown(void **state)
 		    "\",\"member\":true,\"rev\":1,\"me\":4,\"read_seq\":7,"
 		    "\"last_rev\":9},{\"conversation_id\":\"" WORD
 		    "\",\"member\":false,\"rev\":3,\"me\":5,\"read_seq\":0,"
-		    "\"last_rev\":3}],\"rejections\":[],\"next_after_rev\":5,\"last_rev\":5,\"has_more\":false}");
+		    "\"last_rev\":3}],\"blocks\":[],\"rejections\":[],\"next_after_rev\":5,\"last_rev\":5,\"has_more\":false}");
 	assert_json(head_to_json(&head), "{\"conversation_id\":\"" TALK "\",\"last_seq\":8,\"last_rev\":9}");
 }
 

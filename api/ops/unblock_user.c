@@ -1,0 +1,21 @@
+/* DELETE /api/v1/users/me/blocks/{user_id}: they can write to the caller again. */
+#include <string.h>
+
+#include "ops.gen.h"
+#include "req.h"
+
+enum status
+op_unblock_user(struct req *req)
+{
+	struct write_block write = {.op.kind = WRITE_BLOCK, .block.blocked = false};
+
+	if (!id_normalize(req_path(req, "user_id"), write.block.user_id))
+		return req_reply_empty(req, 204); /* nobody is not blocked */
+	memcpy(write.user_id, req->caller.user_id, ID_SIZE);
+	memcpy(write.session_id, req->caller.session_id, ID_SIZE);
+
+	enum status status = writer_run(req->app->writer, &write.op);
+	req->fault = write.op.fault;
+	arena_finish(&write.op.arena);
+	return status == OK ? req_reply_empty(req, 204) : status;
+}
