@@ -68,6 +68,7 @@ presence_watch_use(struct presence_watch *watch, const char *user_id, bool *ret_
 	memcpy(person->channel, "p:", 2);
 	memcpy(person->channel + 2, user_id, ID_SIZE);
 	HASH_ADD_STR(watch->people, id, person);
+	watch->rows_due = true;
 	metrics_add(METRIC_PRESENCE_WATCHED, 1);
 	return person;
 }
@@ -136,7 +137,7 @@ presence_watch_confirmed(struct presence_watch *watch, const char *channel)
 
 	if (!person || person->confirmed)
 		return;
-	person->confirmed = true;
+	person->confirmed = watch->reads_due = true;
 	watch->outside.soon(watch->outside.context);
 }
 
@@ -170,6 +171,7 @@ presence_watch_read_all(struct presence_watch *watch)
 	HASH_ITER (hh, watch->people, person, next) {
 		person->is_read = false;
 	}
+	watch->reads_due = true;
 }
 
 size_t
@@ -178,7 +180,7 @@ presence_watch_take(struct presence_watch *watch, char (*ret_ids)[ID_SIZE], size
 	struct watched *person, *next;
 	size_t n = 0;
 
-	if (!watch->up)
+	if (!watch->up || !watch->reads_due)
 		return 0;
 	HASH_ITER (hh, watch->people, person, next) {
 		bool due = !person->is_read || now_ms >= person->again_at_ms;
@@ -190,6 +192,7 @@ presence_watch_take(struct presence_watch *watch, char (*ret_ids)[ID_SIZE], size
 		person->reading = true;
 		memcpy(ret_ids[n++], person->id, ID_SIZE);
 	}
+	watch->reads_due = n == max;
 	return n;
 }
 
@@ -223,6 +226,8 @@ presence_watch_take_rows(struct presence_watch *watch, struct presence *ret_peop
 	struct watched *person, *next;
 	size_t n = 0;
 
+	if (!watch->rows_due)
+		return 0;
 	HASH_ITER (hh, watch->people, person, next) {
 		if (n == max)
 			break;
@@ -231,6 +236,7 @@ presence_watch_take_rows(struct presence_watch *watch, struct presence *ret_peop
 		person->row = ROW_ASKED;
 		ret_people[n++] = person->presence;
 	}
+	watch->rows_due = n == max;
 	return n;
 }
 
@@ -259,6 +265,7 @@ presence_watch_tick(struct presence_watch *watch, int64_t now_ms)
 	if (now_ms - watch->swept_at_ms < PRESENCE_FRAME_MS)
 		return;
 	watch->swept_at_ms = now_ms;
+	watch->reads_due = true; /* those whose turn to be read again it is */
 	HASH_ITER (hh, watch->people, person, next) {
 		if (!person->idle_since_ms || now_ms - person->idle_since_ms < PRESENCE_IDLE_MS)
 			continue;

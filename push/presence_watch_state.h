@@ -56,6 +56,7 @@ struct presence_watch {
 	struct presence_watcher *watchers, *dirty;
 	size_t n_watchers;
 	int64_t swept_at_ms;
+	bool rows_due, reads_due; /* somebody may have to be read: else nobody is looked through */
 	bool up;
 	bool lost; /* all have been told that nothing is known */
 };

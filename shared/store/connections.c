@@ -10,7 +10,8 @@ enum status
 connections_save(struct db *db, const struct presence *presence)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "INSERT INTO connections (user_id, connection_status, last_seen) VALUES ($1, $2, $3)"
+		db_prepare(db, "INSERT INTO connections (user_id, connection_status, last_seen)"
+			       " SELECT u.id, $2, CAST($3 AS BIGINT) FROM users u WHERE u.id = $1"
 			       " ON CONFLICT (user_id) DO UPDATE SET connection_status = excluded.connection_status,"
 			       " last_seen = excluded.last_seen WHERE connections.last_seen <= excluded.last_seen");
 

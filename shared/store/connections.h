@@ -5,7 +5,8 @@
 #include "db/db.h"
 #include "model/presence.h"
 
-/* Writes what is newer than the row by its last_seen; an unknown status is none and must not come. */
+/* Writes what is newer than the row by its last_seen, of somebody whom this database knows (it may have been restored since
+ * they came). An unknown status must not come. */
 MUST_USE enum status connections_save(struct db *db, const struct presence *presence);
 
 /* When each of the people was last seen: fills last_seen_ms (0: never) and sets *ret_exists[i], false for an id that is

@@ -145,6 +145,24 @@ def test_many_come_back_at_once_and_nobody_is_told_offline(make_stack: MakeStack
         live.close()
 
 
+def test_a_busy_crowd_costs_a_frame_a_second(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK | {"presence.grace_ms": "100"})
+    ann, *crowd = people(stack, "ann", *["p"] * 12)
+    with ann.connect(direct=True) as eye:
+        sees(eye, dict.fromkeys(crowd, "offline"))
+        mark, began = len(eye.frames), time.monotonic()
+        while time.monotonic() - began < 6:
+            for one in crowd:
+                one.connect(direct=True).close()
+            eye.wait_while_open(0.4)  # longer than the grace: all are gone in between
+        eye.wait_while_open(1.5)
+        took_s = time.monotonic() - began
+        frames = sum("presence.updated" in frame for frame in eye.frames[mark:])
+        print(f"{frames} presence frames in {took_s:.1f} s")
+        assert 2 <= frames <= took_s + 1
+        assert dict(told(eye)) == {one.id: "offline" for one in crowd}
+
+
 def test_of_a_large_group_only_a_count_is_told(make_stack: MakeStack) -> None:
     stack = make_stack(QUICK)
     ann, bob = people(stack, "ann", "bob")
