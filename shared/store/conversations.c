@@ -206,13 +206,14 @@ conversations_activity_ms(const struct conversation *conversation)
 }
 
 enum status
-conversations_membership(struct db *db, const char *conversation_id, const char *user_id, char ret_other_id[ID_SIZE],
-			 struct fault *ret_fault)
+conversations_sender(struct db *db, const char *conversation_id, const char *user_id,
+		     struct conversation_sender *ret_sender, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
 		"SELECT CASE WHEN c.kind = 'direct' THEN coalesce("
-		"(SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> $2 LIMIT 1), m.user_id) END"
+		"(SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> $2 LIMIT 1), m.user_id) END,"
+		" CASE WHEN m.role = 'member' THEN c.slow_mode_s ELSE 0 END, coalesce(m.last_sent_at, 0)"
 		" FROM members m JOIN conversations c ON c.id = m.conversation_id"
 		" WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 	bool row;
@@ -222,8 +223,34 @@ conversations_membership(struct db *db, const char *conversation_id, const char 
 	TRY(db_one(stmt, &row));
 	if (!row)
 		return not_found(ret_fault);
-	db_column_copy(stmt, 0, ret_other_id, ID_SIZE);
+	db_column_copy(stmt, 0, ret_sender->other_id, ID_SIZE);
+	ret_sender->slow_mode_ms = db_column_int64(stmt, 1) * 1000;
+	ret_sender->last_sent_ms = db_column_int64(stmt, 2);
 	return OK;
+}
+
+enum status
+conversations_membership(struct db *db, const char *conversation_id, const char *user_id, char ret_other_id[ID_SIZE],
+			 struct fault *ret_fault)
+{
+	struct conversation_sender sender;
+
+	TRY(conversations_sender(db, conversation_id, user_id, &sender, ret_fault));
+	memcpy(ret_other_id, sender.other_id, ID_SIZE);
+	return OK;
+}
+
+enum status
+conversations_set_last_sent(struct db *db, const char *conversation_id, const char *user_id, int64_t now_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"UPDATE members SET last_sent_at = $3 WHERE conversation_id = $1 AND user_id = $2 AND left_at IS NULL");
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_int64(stmt, 3, now_ms);
+	return db_run(stmt);
 }
 
 static enum status

@@ -65,6 +65,18 @@ MUST_USE enum status conversations_set_delivered(struct db *db, const char *user
 MUST_USE enum status conversations_membership(struct db *db, const char *conversation_id, const char *user_id,
 					      char ret_other_id[ID_SIZE], struct fault *ret_fault);
 
+/* The same of whoever sends, with what slow mode asks. */
+struct conversation_sender {
+	char other_id[ID_SIZE];
+	int64_t slow_mode_ms; /* between two messages of this person; 0: not limited, as owners and admins are not */
+	int64_t last_sent_ms; /* 0: never since slow mode was on */
+};
+MUST_USE enum status conversations_sender(struct db *db, const char *conversation_id, const char *user_id,
+					  struct conversation_sender *ret_sender, struct fault *ret_fault);
+/* Notes that the member has said something. */
+MUST_USE enum status conversations_set_last_sent(struct db *db, const char *conversation_id, const char *user_id,
+						 int64_t now_ms);
+
 /* Makes the direct conversation of two existing people with both as members (revs advanced in all three streams) unless it
  * is there. *ret_created tells. ERR_NOT_FOUND, and nothing changed, when one of them does not exist or was deleted. */
 MUST_USE enum status conversations_ensure_direct(struct db *db, const char *conversation_id, const char *user_id,

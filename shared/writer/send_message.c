@@ -35,9 +35,9 @@ struct group {
 	struct accepted **twin_of; /* per operation: the message that it repeats, or NULL */
 	bool created;              /* the conversation, in this transaction */
 
-	const char *member_id;  /* the last sender found to be a member, for a sender's run of messages; or NULL */
-	char other_id[ID_SIZE]; /* of a direct conversation as that member sees it; "": a group */
-	const char *open_to;    /* the last sender found to be let in by the other one; or NULL */
+	const char *member_id; /* the last sender found to be a member, for a sender's run of messages; or NULL */
+	struct conversation_sender sender; /* that member; other_id "": a group */
+	const char *open_to;               /* the last sender found to be let in by the other one; or NULL */
 };
 
 static struct write_send_message *
@@ -55,7 +55,7 @@ find_membership(struct group *group, const char *user_id, bool *ret_member, stru
 		return OK;
 
 	enum status status =
-		conversations_membership(group->batch->db, group->conversation_id, user_id, group->other_id, ret_fault);
+		conversations_sender(group->batch->db, group->conversation_id, user_id, &group->sender, ret_fault);
 	group->member_id = status == OK ? user_id : NULL;
 	if (status == OK || !batch_is_refusal(status, ret_fault))
 		return status;
@@ -119,7 +119,7 @@ static enum status
 check_recipient(struct group *group, struct write_send_message *send)
 {
 	const struct message_draft *draft = &send->draft;
-	const char *other_id = draft->recipient_id[0] ? draft->recipient_id : group->other_id;
+	const char *other_id = draft->recipient_id[0] ? draft->recipient_id : group->sender.other_id;
 	bool open;
 
 	if (!other_id[0] || (group->open_to && strcmp(group->open_to, draft->sender_id) == 0))
@@ -148,8 +148,35 @@ make_conversation(struct group *group, struct write_send_message *send)
 					group->batch->now_ms, &created));
 	group->created = group->created || created;
 	group->member_id = draft->sender_id;
-	memcpy(group->other_id, draft->recipient_id, ID_SIZE);
+	group->sender = (struct conversation_sender){0};
+	memcpy(group->sender.other_id, draft->recipient_id, ID_SIZE);
 	return OK;
+}
+
+/* One message per slow_mode_s and member; as exact as the transaction. A clock that was set back makes nobody wait longer. */
+static enum status
+check_pace(struct group *group, struct write_send_message *send)
+{
+	const struct conversation_sender *sender = &group->sender;
+	int64_t passed_ms = group->batch->now_ms - sender->last_sent_ms;
+	int64_t wait_ms = sender->slow_mode_ms - (passed_ms > 0 ? passed_ms : 0);
+
+	if (sender->slow_mode_ms == 0 || sender->last_sent_ms == 0 || wait_ms <= 0)
+		return OK;
+	batch_refuse(&send->op, ERR_RATE_LIMITED, "slow_mode", NULL,
+		     "Slow mode is on in this conversation: wait a little before the next message.");
+	send->op.fault.retry_after_ms = wait_ms;
+	return OK;
+}
+
+static enum status
+keep_pace(struct group *group)
+{
+	if (group->sender.slow_mode_ms == 0)
+		return OK;
+	group->sender.last_sent_ms = group->batch->now_ms;
+	return conversations_set_last_sent(group->batch->db, group->conversation_id, group->member_id,
+					   group->batch->now_ms);
 }
 
 static void
@@ -166,7 +193,7 @@ accept_send(struct group *group, struct write_send_message *send)
 	memcpy(stored->id, draft->id, ID_SIZE);
 	memcpy(stored->conversation_id, group->conversation_id, ID_SIZE);
 	memcpy(stored->sender_id, draft->sender_id, ID_SIZE);
-	memcpy(stored->recipient_id, group->other_id, ID_SIZE);
+	memcpy(stored->recipient_id, group->sender.other_id, ID_SIZE);
 	memcpy(stored->reply_to_id, draft->reply_to_id, ID_SIZE);
 	memcpy(stored->digest, draft->digest, ID_DIGEST_SIZE);
 	accepted->send = send;
@@ -194,11 +221,12 @@ check_send(struct group *group, struct write_send_message *send, struct accepted
 	TRY(check_recipient(group, send));
 	if (send->op.status == OK)
 		TRY(check_reply(group, send));
-	if (send->op.status == OK && !member)
-		TRY(make_conversation(group, send));
 	if (send->op.status == OK)
-		accept_send(group, send);
-	return OK;
+		TRY(member ? check_pace(group, send) : make_conversation(group, send));
+	if (send->op.status != OK)
+		return OK;
+	accept_send(group, send);
+	return keep_pace(group);
 }
 
 /* Looks up, advances, numbers; the insert is the run's. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import httpx
 import pytest
 
@@ -151,3 +153,28 @@ def test_without_redis_the_limits_go_on(make_stack: MakeStack) -> None:
     stack.redis.kill()
     answers = [ann.send_direct(bob.id, f"number {i}") for i in range(5)]
     assert [answer.status_code for answer in answers] == [201] * 4 + [429]
+
+
+def test_slow_mode_at_both_doors(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    conversation_id = ann.conversation_with(bob)
+    with sqlite3.connect(stack.data / "stonechat.db", timeout=10) as database:
+        database.execute("UPDATE conversations SET slow_mode_s = 60 WHERE id = ?", [conversation_id])
+    database.close()
+    first = ann.send(conversation_id, "first")
+    assert first.status_code == 201
+    second = ann.send(conversation_id, "second")
+    assert problem(second, 429)["code"] == "slow_mode"
+    assert 50 <= int(second.headers["Retry-After"]) <= 60
+    with ann.connect() as live:
+        reply = live.request("message.send", conversation_id=conversation_id, content="by a socket")
+        assert reply["error"]["code"] == "slow_mode"
+        assert reply["error"]["retryable"] is True
+        assert 50_000 <= reply["error"]["retry_after_ms"] <= 60_000
+        edit = {"conversation_id": conversation_id, "message_id": first.json()["id"]}
+        assert live.request("message.edit", content="edited", **edit)["ok"], "no send"
+    body = {"content": "first", "id": first.json()["id"]}
+    again = ann.post(f"/conversations/{conversation_id}/messages", body)
+    assert again.status_code == 200, "a replay is none either"
+    assert bob.send(conversation_id, "Bob's own pace").status_code == 201
