@@ -62,6 +62,8 @@ def test_the_other_sees_typing_and_cursors_and_oneself_does_not(person: MakePers
             "type": "read.updated", "conversation_id": room, "user_id": bob.id, "seq": 1}  # fmt: skip
         assert cursors(ann, room)[bob.id] == (1, 1)
         assert not told(theirs, "typing.started") + told(theirs, "delivered.updated")
+        listed = ann.get(f"/conversations/{room}/members").json()["items"]
+        assert {row["user_id"]: (row["read_seq"], row["delivered_seq"]) for row in listed} == cursors(ann, room)
         assert all("me" in o for o in told(theirs, "read.updated"))
 
 
