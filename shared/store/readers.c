@@ -8,7 +8,6 @@
 /* What one says oneself counts as having read all before it, as in unread counts; how far one looks for it is bounded, or the
  * first message of a long history would cost a walk through all of it. */
 #define WHO_READ_IT                                                                                                    \
-	" FROM members m JOIN users u ON u.id = m.user_id"                                                             \
 	" WHERE m.conversation_id = $1 AND m.left_at IS NULL AND m.user_id <> $2 AND m.joined_at <= $3"                \
 	" AND (m.read_seq >= $4 OR m.user_id IN (SELECT x.sender_id FROM messages x"                                   \
 	" WHERE x.conversation_id = $1 AND x.seq > $4 AND x.seq <= $5))"
@@ -26,7 +25,7 @@ bind(struct db_stmt *stmt, const struct message *message)
 static enum status
 count(struct db *db, const struct message *message, int64_t *ret_count)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT count(*)" WHO_READ_IT);
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT count(*) FROM members m" WHO_READ_IT);
 	bool row;
 
 	bind(stmt, message);
@@ -39,8 +38,10 @@ static enum status
 list(struct db *db, struct arena *arena, const struct readers_query *query, const struct message *message,
      struct readers *readers)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT m.user_id, u.username, u.display_name" WHO_READ_IT
-							   " AND u.username > $6 ORDER BY u.username LIMIT $7");
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT m.user_id, u.username, u.display_name"
+			       " FROM members m JOIN users u ON u.id = m.user_id" WHO_READ_IT
+			       " AND u.username > $6 ORDER BY u.username LIMIT $7");
 	struct message_reader *reader;
 	bool row;
 
