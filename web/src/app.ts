@@ -7,6 +7,8 @@ import { type End, onOtherTab, Session } from "./net/session";
 
 /** undefined: not known yet; null: nobody is logged in. */
 export const chat = signal<Chat | null | undefined>(undefined);
+/** Somebody whose password was for once, and has to be changed first. */
+export const changing = signal<{ session: Session; password: string } | null>(null);
 export const notice = signal("");
 export const unreachable = signal(false);
 
@@ -39,7 +41,13 @@ export function followOtherTabs(): void {
 	});
 }
 
-export function enter(session: Session): void {
+/** `password`: the one that was just used. */
+export function enter(session: Session, password = ""): void {
+	if (session.user.must_change_password) {
+		session.onEnd = () => (changing.value = null);
+		changing.value = { session, password };
+		return;
+	}
 	const entered = new Chat(session);
 	session.onEnd = (why) => leave(entered, why);
 	notice.value = "";

@@ -2,7 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { chat, followOtherTabs, notice, restore, title, unreachable } from "./app";
+import { changing, chat, followOtherTabs, notice, restore, title, unreachable } from "./app";
 import "./styles/base.css";
 import "./styles/form.css";
 import "./styles/auth.css";
@@ -15,10 +15,12 @@ import "./styles/narrow.css";
 import { AuthPage } from "./ui/auth";
 import { ChatPage } from "./ui/chat_page";
 import { Logo } from "./ui/icons";
+import { MustChange } from "./ui/must_change";
 
 function App() {
 	const open = chat.value;
 	if (open) return <ChatPage key={open.session.user.id} chat={open} />;
+	if (changing.value) return <MustChange />;
 	if (open === null) return <AuthPage notice={notice.value} />;
 	return (
 		<main class="splash">

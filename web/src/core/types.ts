@@ -8,6 +8,13 @@ export interface User {
 	display_name: string;
 }
 
+/** Oneself. */
+export interface Me extends User {
+	role?: "member" | "admin";
+	/** The password was for once: nothing else is served before it is changed. */
+	must_change_password?: boolean;
+}
+
 export interface Message {
 	id: string;
 	conversation_id: string;

@@ -1,6 +1,6 @@
 // What concerns oneself, by REST: profile, password, where one is logged in.
 
-import type { Page, User } from "../core/types";
+import type { Me, Page } from "../core/types";
 import type { Session } from "./session";
 
 const PAGE = 200;
@@ -15,7 +15,7 @@ export interface Login {
 }
 
 export async function changeDisplayName(session: Session, displayName: string): Promise<void> {
-	session.became(await session.call<User>("PATCH", "/users/me", { display_name: displayName }));
+	session.became(await session.call<Me>("PATCH", "/users/me", { display_name: displayName }));
 }
 
 export function changePassword(session: Session, current: string, next: string): Promise<void> {
@@ -58,4 +58,10 @@ export function makeToken(session: Session, name: string, seconds: number): Prom
 
 export function endToken(session: Session, id: string): Promise<void> {
 	return session.call("DELETE", `/auth/tokens/${id}`);
+}
+
+/** Ends the account; the page goes back to the log-in. */
+export async function deleteMe(session: Session, password: string): Promise<void> {
+	await session.call("DELETE", "/users/me", { password });
+	session.end("logged_out");
 }

@@ -5,11 +5,11 @@
 import { type Signal, signal } from "@preact/signals";
 import { systemClock } from "../core/clock";
 import { Keeper } from "../core/keeper";
-import { Failure, type User } from "../core/types";
+import { Failure, type Me } from "../core/types";
 import { call } from "./call";
 
 interface Grant {
-	user?: User;
+	user?: Me;
 	access_token: string;
 	expires_in: number;
 }
@@ -27,7 +27,7 @@ export class Session {
 	private goodUntil = 0;
 	private refreshing: Promise<void> | null = null;
 	private readonly keeper = new Keeper(() => this.refresh(), systemClock);
-	private readonly me: Signal<User>;
+	private readonly me: Signal<Me>;
 	private over = false;
 	private leaving = false;
 	/** The session has ended; told once. */
@@ -35,19 +35,19 @@ export class Session {
 	/** A new access token: the open socket wants it too. */
 	onToken: (token: string) => void = () => {};
 
-	private constructor(user: User, grant: Grant) {
+	private constructor(user: Me, grant: Grant) {
 		this.me = signal(user);
 		this.take(grant);
 		hint(true);
 	}
 
 	/** Who it is. Whatever draws this is drawn again when it changes. */
-	get user(): User {
+	get user(): Me {
 		return this.me.value;
 	}
 
 	/** One's own profile has changed, here or elsewhere. */
-	became(user: User): void {
+	became(user: Me): void {
 		if (user.id === this.user.id) this.me.value = user;
 	}
 
@@ -56,8 +56,9 @@ export class Session {
 		return new Session(await whoIs(grant), grant);
 	}
 
-	static async signUp(username: string, password: string, displayName: string): Promise<Session> {
-		const body = { username, password, session: "cookie", ...(displayName ? { display_name: displayName } : {}) };
+	static async signUp(username: string, password: string, displayName: string, inviteCode: string): Promise<Session> {
+		const optional = { ...(displayName ? { display_name: displayName } : {}), ...(inviteCode ? { invite_code: inviteCode } : {}) };
+		const body = { username, password, session: "cookie", ...optional };
 		const grant = await call<Grant>("POST", "/auth/signup", body);
 		return new Session(await whoIs(grant), grant);
 	}
@@ -172,8 +173,8 @@ function hint(may: boolean): void {
 	}
 }
 
-async function whoIs(grant: Grant): Promise<User> {
-	return grant.user ?? call<User>("GET", "/users/me", undefined, grant.access_token);
+async function whoIs(grant: Grant): Promise<Me> {
+	return grant.user ?? call<Me>("GET", "/users/me", undefined, grant.access_token);
 }
 
 /** 401 and 403 are the server's word that the session is no more; anything else may pass. */

@@ -11,6 +11,7 @@ import { Refusal } from "../ui/form";
 import { MoreIcon } from "../ui/icons";
 import { Menu, type MenuItem } from "../ui/menu";
 import { useTask } from "../ui/task";
+import { Question } from "./question";
 
 const ROLES: Record<string, string> = { owner: "Owner", admin: "Admin", member: "" };
 
@@ -20,7 +21,7 @@ export function Members({ chat, stream, role }: { chat: Chat; stream: Conversati
 	const rows = useSignal<Member[]>([]);
 	const cursor = useSignal<string | null>(null);
 	const pages = useRef(1);
-	const asking = useSignal<{ text: string; confirm: string; run(): Promise<unknown> } | null>(null);
+	const asking = useSignal<Question | null>(null);
 
 	const read = useTask(async () => {
 		const all: Member[] = [];
@@ -71,17 +72,7 @@ export function Members({ chat, stream, role }: { chat: Chat; stream: Conversati
 	return (
 		<>
 			<Refusal failure={read.failure ?? act.failure} />
-			{asking.value && (
-				<p class="question" role="alertdialog" aria-label={asking.value.text}>
-					{asking.value.text}{" "}
-					<button class="link danger" type="button" data-testid="member-confirm" onClick={() => asking.value && void act.run(asking.value.run)}>
-						{asking.value.confirm}
-					</button>{" "}
-					<button class="link" type="button" onClick={() => (asking.value = null)}>
-						Cancel
-					</button>
-				</p>
-			)}
+			<Question asking={asking.value} onYes={(run) => void act.run(run)} onNo={() => (asking.value = null)} />
 			<ul class="rows" aria-busy={read.busy} aria-label="Members">
 				{rows.value.map((row) => (
 					<MemberRow key={row.user_id} chat={chat} row={row} items={itemsFor(row)} />

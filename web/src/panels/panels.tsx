@@ -1,6 +1,7 @@
 // Which panel is which; the first file of the script that is loaded for them.
 
 import type { Chat } from "../chat";
+import { Admin } from "./admin";
 import { Group } from "./group";
 import type { Panel as Shown } from "./kinds";
 import { NewGroup } from "./new_group";
@@ -12,6 +13,8 @@ export function Panel(props: { chat: Chat; panel: Shown; onClose(): void }) {
 	switch (panel.kind) {
 		case "settings":
 			return <Settings chat={chat} onClose={onClose} first={panel.tab} />;
+		case "admin":
+			return <Admin chat={chat} onClose={onClose} />;
 		case "new_group":
 			return <NewGroup chat={chat} onClose={onClose} />;
 		case "group":

@@ -9,7 +9,8 @@ import { Field, Refusal, Submit, wrongOf } from "./form";
 import { Logo } from "./icons";
 
 export function AuthPage(props: { notice: string }) {
-	const joining = useSignal(false);
+	const invited = useSignal(inviteInAddress());
+	const joining = useSignal(!!invited.value);
 	const busy = useSignal(false);
 	const failure = useSignal<Failure | null>(null);
 	const form = useRef<HTMLFormElement>(null);
@@ -34,7 +35,9 @@ export function AuthPage(props: { notice: string }) {
 		busy.value = true;
 		failure.value = null;
 		try {
-			enter(await (signUp ? Session.signUp(username, password, text("display_name").trim()) : Session.logIn(username, password)));
+			const session = await (signUp ? Session.signUp(username, password, text("display_name").trim(), text("invite_code").trim()) : Session.logIn(username, password));
+			if (invited.value) history.replaceState(null, "", location.pathname);
+			enter(session, password);
 		} catch (error) {
 			if (!(error instanceof Failure)) throw error;
 			failure.value = error;
@@ -80,6 +83,9 @@ export function AuthPage(props: { notice: string }) {
 					error={wrong("password")}
 					{...(signUp ? { hint: "At least 8 characters" } : {})}
 				/>
+				{signUp && (invited.value || failure.value?.code.startsWith("invite_")) && (
+					<Field id="invite_code" label="Invitation code" testid="auth-invite" value={invited.value} error={wrong("invite_code")} />
+				)}
 				<Submit busy={busy.value} testid="auth-submit">
 					{signUp ? "Sign up" : "Log in"}
 				</Submit>
@@ -100,4 +106,9 @@ export function AuthPage(props: { notice: string }) {
 			</form>
 		</main>
 	);
+}
+
+/** The code of a link that an administrator has handed out: /#invite=<code>. */
+function inviteInAddress(): string {
+	return /^#invite=([\w-]+)$/.exec(location.hash)?.[1] ?? "";
 }

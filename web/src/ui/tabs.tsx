@@ -10,7 +10,7 @@ export interface Tab {
 	show(): ComponentChildren;
 }
 
-export function Tabs(props: { tabs: Tab[]; label: string; first?: string | undefined }) {
+export function Tabs(props: { tabs: Tab[]; label: string; first?: string | undefined; children?: ComponentChildren }) {
 	const { tabs } = props;
 	const chosen = useSignal(props.first ?? tabs[0]!.id);
 	const list = useRef<HTMLDivElement>(null);
@@ -27,7 +27,8 @@ export function Tabs(props: { tabs: Tab[]; label: string; first?: string | undef
 	};
 	return (
 		<div class="tabs">
-			<div class="tab-list" role="tablist" aria-label={props.label} ref={list} onKeyDown={onKeyDown}>
+			<div class="tab-side">
+				<div class="tab-list" role="tablist" aria-label={props.label} ref={list} onKeyDown={onKeyDown}>
 				{tabs.map((one) => (
 					<button
 						key={one.id}
@@ -43,6 +44,8 @@ export function Tabs(props: { tabs: Tab[]; label: string; first?: string | undef
 						{one.label}
 					</button>
 				))}
+			</div>
+			{props.children}
 			</div>
 			<section key={tab.id} id="tab-panel" class="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab.id}`}>
 				{tab.show()}
