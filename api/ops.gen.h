@@ -22,6 +22,7 @@ enum status op_delete_conversation(struct req *req);
 enum status op_delete_me(struct req *req);
 enum status op_delete_message(struct req *req);
 enum status op_edit_message(struct req *req);
+enum status op_export_me(struct req *req);
 enum status op_find_users(struct req *req);
 enum status op_get_account(struct req *req);
 enum status op_get_conversation(struct req *req);

@@ -17,6 +17,7 @@ static const char *const query_list_readers[] = {"cursor", "limit", NULL};
 static const char *const query_get_presence[] = {"user_ids", NULL};
 static const char *const query_find_users[] = {"query", "cursor", "limit", NULL};
 static const char *const query_list_blocks[] = {"cursor", "limit", NULL};
+static const char *const query_export_me[] = {"cursor", "limit", NULL};
 
 const struct route routes[] = {
 	{"GET", "/api/v1/admin/audit", "list_audit", op_list_audit, ROUTE_AUTH_SESSION,
@@ -121,6 +122,8 @@ const struct route routes[] = {
 	 ROUTE_RATE_WRITE, 0, false, NULL},
 	{"DELETE", "/api/v1/users/me/blocks/{user_id}", "unblock_user", op_unblock_user, ROUTE_AUTH_TOKEN,
 	 ROUTE_RATE_WRITE, 0, false, NULL},
+	{"GET", "/api/v1/users/me/export", "export_me", op_export_me, ROUTE_AUTH_DEVICE,
+	 ROUTE_RATE_READ, 0, false, query_export_me},
 	{"PUT", "/api/v1/users/me/password", "change_password", op_change_password, ROUTE_AUTH_DEVICE,
 	 ROUTE_RATE_AUTH, 8192, true, NULL},
 	{"GET", "/api/v1/users/{user_id}", "get_user", op_get_user, ROUTE_AUTH_SESSION,

@@ -15,6 +15,7 @@
 #include "db/migrate.h"
 #include "json.h"
 #include "program.h"
+#include "writer/retire.h"
 
 enum { REDIS_WAIT_MS = 300, REDIS_POLL_MS = 10 };
 
@@ -112,6 +113,9 @@ admin_write(struct admin *admin, struct write_op *op)
 		status = writer_run(writer, op);
 		if (status != OK)
 			admin->fault = op->fault;
+		else if (op->kind == WRITE_ADMINISTER && ((struct write_administer *)op)->act == ADMINISTER_DELETE)
+			status = retire_from_groups(writer, admin->db, ((struct write_administer *)op)->user_id,
+						    &admin->fault);
 	}
 	writer_destroy(writer);
 	bus_destroy(bus);

@@ -242,3 +242,37 @@ groups_tell_everybody(struct db *db, const char *conversation_id)
 	db_bind_text(stmt, 1, conversation_id);
 	return db_run(stmt);
 }
+
+enum status
+groups_heir(struct db *db, const char *conversation_id, const char *user_id, bool *ret_found, char ret_heir_id[ID_SIZE])
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT m.user_id FROM members m JOIN users u ON u.id = m.user_id"
+		    " WHERE m.conversation_id = $1 AND m.user_id <> $2 AND m.left_at IS NULL AND u.deleted_at IS NULL"
+		    " ORDER BY CASE WHEN u.disabled_at IS NULL THEN 0 ELSE 1 END,"
+		    " CASE WHEN m.role = 'admin' THEN 0 ELSE 1 END, m.joined_at, m.user_id LIMIT 1");
+
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	TRY(db_one(stmt, ret_found));
+	if (*ret_found)
+		db_column_copy(stmt, 0, ret_heir_id, ID_SIZE);
+	return OK;
+}
+
+enum status
+groups_next_of(struct db *db, const char *user_id, const char *after_id, bool *ret_found, char ret_id[ID_SIZE])
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db,
+			   "SELECT m.conversation_id FROM members m JOIN conversations c ON c.id = m.conversation_id"
+			   " WHERE m.user_id = $1 AND m.conversation_id > $2 AND m.left_at IS NULL AND c.kind = 'group'"
+			   " AND c.deleted_at IS NULL ORDER BY m.conversation_id LIMIT 1");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_text(stmt, 2, after_id);
+	TRY(db_one(stmt, ret_found));
+	if (*ret_found)
+		db_column_copy(stmt, 0, ret_id, ID_SIZE);
+	return OK;
+}

@@ -54,4 +54,13 @@ MUST_USE enum status groups_everybody(struct db *db, struct arena *arena, const 
 /* Advances the streams of all members by one, and has their memberships say so. */
 MUST_USE enum status groups_tell_everybody(struct db *db, const char *conversation_id);
 
+/* Who would own the group after `user_id`: of those who can log in, else of all, the admin who joined first, else the member.
+ * *ret_found false: there is nobody else. */
+MUST_USE enum status groups_heir(struct db *db, const char *conversation_id, const char *user_id, bool *ret_found,
+				 char ret_heir_id[ID_SIZE]);
+
+/* The person's first group with a greater id. *ret_found false: there is none. */
+MUST_USE enum status groups_next_of(struct db *db, const char *user_id, const char *after_id, bool *ret_found,
+				    char ret_id[ID_SIZE]);
+
 #endif

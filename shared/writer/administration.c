@@ -170,10 +170,14 @@ administration_run(struct batch *batch, struct write_op *op)
 	TRY(check_actor(batch, write));
 	if (op->status != OK)
 		return OK;
-	enum status status = users_get(batch->db, &op->arena, write->user_id, &write->user, &fault);
+	enum status status = accounts_get(batch->db, &op->arena, write->user_id, &write->user, &fault);
 	if (batch_is_refusal(status, &fault))
 		return batch_refuse_with(op, &fault);
 	TRY(status);
+	if (write->user.deleted_at_ms && write->act == ADMINISTER_DELETE)
+		return OK; /* again, because what follows was broken off */
+	if (write->user.deleted_at_ms)
+		return batch_refuse(op, ERR_NOT_FOUND, "user_not_found", NULL, "This account was deleted.");
 	switch (write->act) {
 	case ADMINISTER_UPDATE:
 		return update(batch, write);

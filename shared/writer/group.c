@@ -330,11 +330,55 @@ check_removal(struct write_group *write, const struct group_state *state, const 
 			    "The owner removes everybody, admins remove members, and members only themselves.");
 }
 
+/* The membership ends, as one more revision of both streams. */
+static enum status
+leave(struct batch *batch, struct write_group *write, struct group_state *state, struct member *target)
+{
+	struct event event;
+
+	write->n_members = 0; /* what stands there has been announced */
+	state->member_count--;
+	TRY(groups_advance(batch->db, write->op.conversation_id, state, 0, &target->rev));
+	TRY(users_advance(batch->db, target->user_id, &target->user_rev));
+	target->left_at_ms = batch->now_ms;
+	TRY(groups_leave(batch->db, target));
+	keep_member(write, target);
+	announce_members(batch, write, "member.left", target->rev);
+	event_conversation_removed(&batch->arena, target->user_id, target->user_rev, write->op.conversation_id,
+				   target->rev, &event);
+	batch_announce(batch, &event);
+	return OK;
+}
+
+/* Somebody whose account has ended leaves. Their successor is made before, so that the group has one owner at each revision. */
+static enum status
+retire(struct batch *batch, struct write_group *write, struct group_state *state)
+{
+	char heir_id[ID_SIZE];
+	struct member target;
+	int64_t rev, seq;
+	bool found;
+
+	TRY(find_target(batch, write, &target));
+	if (write->op.status != OK)
+		return OK;
+	if (is_role(state->role, "owner")) {
+		TRY(groups_heir(batch->db, write->op.conversation_id, target.user_id, &found, heir_id));
+		if (!found)
+			return end(batch, write, state);
+		TRY(conversations_advance(batch->db, write->op.conversation_id, 0, 1, &seq, &rev));
+		TRY(change_role(batch, write, heir_id, "owner", rev));
+		TRY(change_role(batch, write, target.user_id, "member", rev));
+		announce_members(batch, write, "member.updated", rev);
+		target = write->members[1];
+	}
+	return leave(batch, write, state, &target);
+}
+
 static enum status
 take_out(struct batch *batch, struct write_group *write, struct group_state *state)
 {
 	struct member target;
-	struct event event;
 
 	if (!is_admin(state->role) && strcmp(write->user_ids[0], write->actor_id) != 0)
 		return batch_refuse(&write->op, ERR_FORBIDDEN, "role_too_low", NULL,
@@ -345,19 +389,7 @@ take_out(struct batch *batch, struct write_group *write, struct group_state *sta
 	if (write->op.status != OK)
 		return OK;
 	write->unchanged = target.left_at_ms != 0;
-	if (write->unchanged)
-		return OK;
-	state->member_count--;
-	TRY(groups_advance(batch->db, write->op.conversation_id, state, 0, &target.rev));
-	TRY(users_advance(batch->db, target.user_id, &target.user_rev));
-	target.left_at_ms = batch->now_ms;
-	TRY(groups_leave(batch->db, &target));
-	keep_member(write, &target);
-	announce_members(batch, write, "member.left", target.rev);
-	event_conversation_removed(&batch->arena, target.user_id, target.user_rev, write->op.conversation_id,
-				   target.rev, &event);
-	batch_announce(batch, &event);
-	return OK;
+	return write->unchanged ? OK : leave(batch, write, state, &target);
 }
 
 enum status
@@ -394,6 +426,8 @@ group_run(struct batch *batch, struct write_op *op)
 		return set_role(batch, write, &state);
 	case GROUP_REMOVE:
 		return take_out(batch, write, &state);
+	case GROUP_RETIRE:
+		return retire(batch, write, &state);
 	case GROUP_CREATE:
 		break;
 	}

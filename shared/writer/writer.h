@@ -165,7 +165,15 @@ struct write_connections {
 	size_t n_people;
 };
 
-enum group_action { GROUP_CREATE, GROUP_UPDATE, GROUP_DELETE, GROUP_ADD, GROUP_SET_ROLE, GROUP_REMOVE };
+enum group_action {
+	GROUP_CREATE,
+	GROUP_UPDATE,
+	GROUP_DELETE,
+	GROUP_ADD,
+	GROUP_SET_ROLE,
+	GROUP_REMOVE,
+	GROUP_RETIRE /* the actor was deleted: leaves, and an owner is followed by somebody else */
+};
 enum { GROUP_SLOW_MODE_KEPT = -1 };
 
 /* The life of a group; op.conversation_id is its id. Refused, in this order: session_ended; conversation_not_found; not_a_group

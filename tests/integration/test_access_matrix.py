@@ -80,6 +80,7 @@ RULES = {
     "list_tokens": EACH_FOR_THEMSELVES,
     "create_token": EACH_FOR_THEMSELVES,
     "revoke_token": ONES_OWN,
+    "export_me": EACH_FOR_THEMSELVES,
     "delete_me": EACH_FOR_THEMSELVES,
     "list_accounts": ADMINS,
     "get_account": ADMINS,

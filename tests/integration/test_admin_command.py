@@ -72,6 +72,7 @@ def test_roles_passwords_and_the_end(stack: Stack, person: MakePerson) -> None:
     assert did(stack, "delete", "--yes", ann.username) == [{"user_id": ann.id, "state": "deleted"}]
     assert did(stack, "show", ann.username)[0]["state"] == "deleted", "by the name that stays reserved"
     assert run(stack, "disable", ann.username).returncode == 1
+    assert run(stack, "delete", "--yes", ann.username).returncode == 0, "again"
     assert "user.deleted" in run(stack, "show", ann.id).stdout
 
 

@@ -248,7 +248,9 @@ def test_who_is_deleted_leaves_what_they_said(stack: Stack, admin: Person, perso
     with closing(sqlite3.connect(stack.data / "stonechat.db")) as database:
         kept = database.execute("SELECT password_hash, display_name_key FROM users WHERE id = ?", (ann.id,)).fetchone()
     assert kept == ("", "")
-    problem(admin.request("DELETE", f"/admin/users/{ann.id}"), 404, "user_not_found")
+    assert admin.request("DELETE", f"/admin/users/{ann.id}").status_code == 204, "again, as after a broken connection"
+    problem(admin.request("PATCH", f"/admin/users/{ann.id}", json={"disabled": True}), 404, "user_not_found")
+    assert [e["action"] for e in audit(admin, target=ann.id)] == ["user.deleted"]
 
 
 def test_people_delete_themselves_by_their_password(person: MakePerson) -> None:
@@ -258,6 +260,71 @@ def test_people_delete_themselves_by_their_password(person: MakePerson) -> None:
     assert ann.get("/users/me").status_code == 200
     assert ann.request("DELETE", "/users/me", json={"password": PASSWORD}).status_code == 204
     problem(ann.get("/users/me"), 401, "session_ended")
+
+
+def roles(person: Person, group_id: str) -> dict[str, str]:
+    answer = person.get(f"/conversations/{group_id}/members")
+    assert answer.status_code == 200, answer.text
+    return {m["user_id"]: m["role"] for m in answer.json()["items"]}
+
+
+def test_what_they_owned_gets_another_owner(person: MakePerson) -> None:
+    ann, bob, eve = person(), person(), person()
+    led, shared, alone, bobs = (
+        ann.make_group("Led", eve, bob),
+        ann.make_group("Shared", eve),
+        ann.make_group("Alone"),
+        bob.make_group("Bob's", ann),
+    )
+    assert ann.give_role(led, bob.id, "admin").status_code == 200
+    ann.send(led, "goodbye")
+    with bob.connect() as live:
+        assert ann.request("DELETE", "/users/me", json={"password": PASSWORD}).status_code == 204
+        updated = live.event("member.updated", conversation_id=led)
+        left = live.event("member.left", conversation_id=led)
+        assert updated["rev"] + 1 == left["rev"]
+        live.event("member.left", conversation_id=bobs)
+    assert roles(bob, led) == {bob.id: "owner", eve.id: "member"}, "the admin goes before who was there longer"
+    assert roles(eve, shared) == {eve.id: "owner"}
+    assert roles(bob, bobs) == {bob.id: "owner"}
+    assert bob.history(led)[-1]["content"] == "goodbye"
+    assert bob.get(f"/conversations/{led}").json()["member_count"] == 2
+    assert eve.get(f"/conversations/{alone}").status_code == 404
+
+
+def export(person: Person, limit: int) -> list[Json]:
+    items: list[Json] = []
+    cursor: Json = {}
+    while True:
+        answer = person.get("/users/me/export", limit=limit, **cursor)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        items += page["items"]
+        if page["next_cursor"] is None:
+            return items
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def test_people_take_along_what_is_theirs(person: MakePerson) -> None:
+    ann, bob, eve = person(), person(), person()
+    said = [ann.say(other, f"{n}") for n in range(3) for other in (bob, eve)]
+    theirs = bob.say(ann, "not hers")
+    for emoji in ("\U0001f44d", "\U0001f44b"):
+        path = f"/conversations/{theirs['conversation_id']}/messages/{theirs['id']}/reactions/{emoji}"
+        assert ann.request("PUT", path).status_code == 200
+    whole = export(ann, 200)
+    assert export(ann, 1) == export(ann, 2) == whole
+    by_kind: dict[str, list[Json]] = {}
+    for one in whole:
+        by_kind.setdefault(one["kind"], []).append(one)
+    assert [one["id"] for one in by_kind["profile"]] == [ann.id]
+    assert len(by_kind["session"]) == 1 and "refresh_hash" not in str(whole)
+    assert len(by_kind["membership"]) == 2
+    assert {one["id"] for one in by_kind["message"]} == {one["id"] for one in said}
+    assert len(by_kind["message"]) == len(said) and "not hers" not in str(whole)
+    assert {one["seq"] for one in by_kind["reaction"]} == {theirs["seq"]} and len(by_kind["reaction"]) == 2
+    problem(ann.get("/users/me/export", cursor="odd"), 400, "cursor_invalid")
+    problem(ann.get("/users/me/export", limit=0), 422, "out_of_range")
 
 
 def operator(stack: Stack, *argv: str, status: int = 0) -> str:

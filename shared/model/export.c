@@ -1,0 +1,25 @@
+/* How a row of an export is written. */
+#include "model/export.h"
+
+#include "base/clock.h"
+
+json_t *
+export_row_to_json(const struct export_row *row)
+{
+	json_t *json = json_pack("{s:s}", "kind", row->kind);
+	const char *const *name = row->names;
+
+	if (row->seq)
+		json_object_set_new(json, "seq", json_integer(row->seq));
+	for (size_t i = 0; *name; i++, name++)
+		json_object_set_new(json, *name, row->texts[i] ? json_string(row->texts[i]) : json_null());
+	name++;
+	for (size_t i = 0; *name; i++, name++) {
+		char text[CLOCK_TEXT_SIZE];
+
+		if (row->times_ms[i])
+			clock_format(row->times_ms[i], text);
+		json_object_set_new(json, *name, row->times_ms[i] ? json_string(text) : json_null());
+	}
+	return json;
+}
