@@ -76,6 +76,11 @@ checks.use_after_free.enabled = false
 include-operation-id = ["sign_up", "update_me", "change_password"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 
+# 422 for a blank or invisible title, and for people who are nobody.
+[[operations]]
+include-operation-id = ["create_conversation", "update_conversation", "add_members", "add_member"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
+
 # 422 for a seq that no message has yet.
 [[operations]]
 include-operation-id = "mark_read"
@@ -93,6 +98,8 @@ def document(scene: Scene) -> Json:
     there = scene.values(DOCUMENT.operations[0]) | {
         "emoji": "👍",
         "session_id": scene.session_of(scene.ann),
+        "token_id": scene.ann.post("/auth/tokens", {"name": "a script"}).json()["id"],
+        "invite_id": scene.ann.post("/admin/invites", {}).json()["id"],
         "message_id": scene.message["id"],
         "reply_to_id": scene.message["id"],
     }
@@ -136,6 +143,7 @@ def cursors_of(scene: Scene) -> Json:
         "list_sessions": ann.get("/auth/sessions", limit=1),
         "list_conversations": ann.get("/conversations", limit=1),
         "find_users": ann.get("/users", query="bob", limit=1),
+        "list_members": ann.get(f"/conversations/{scene.conversation_id}/members", limit=1),
         "sync": ann.post("/sync", {"limit": 1}),
     }
     cursors = {name: answer.json()["next_cursor"] for name, answer in pages.items()}
@@ -150,7 +158,7 @@ def settle(node: Any, there: Json) -> None:
             settle(one, there)
     if not isinstance(node, dict):
         return
-    if node.get("name") in there and "in" in node and "schema" in node:
+    if isinstance(node.get("name"), str) and node["name"] in there and "in" in node and "schema" in node:
         node["example"] = there[node["name"]]
         other = {"type": "string", "format": "uuid"} if node["in"] == "path" else node["schema"]
         other = {"enum": ["👋", "❤️", "🇩🇪", "1️⃣"]} if node["name"] == "emoji" else other
@@ -210,7 +218,7 @@ def accepted(spec: Json, there: Json) -> Json:
     for draft in ("MessageDraft", "DirectMessageDraft"):
         del schemas[draft]["properties"]["id"]
     schemas["DirectMessageDraft"]["properties"]["recipient_id"] = {"enum": [there["recipient_id"]]}
-    schemas["ConversationDraft"]["properties"]["user_id"] = {"enum": [there["user_id"]]}
+    schemas["DirectDraft"]["properties"]["user_id"] = {"enum": [there["user_id"]]}
     for operation in DOCUMENT.operations:
         parameters = spec["paths"][operation.path][operation.steps[2]].get("parameters", [])
         parameters[:] = [one for one in parameters if one.get("$ref", "").rsplit("/", 1)[-1] not in CONDITIONS]

@@ -12,10 +12,12 @@ import pytest
 
 from support import truth
 from support.client import Json, Person, new_id
+from support.follower import Follower
 from support.live import Live
 from support.problems import problem
 from support.shared import MakePerson, MakeStack
 from support.stack import Stack
+from support.streams import Request
 
 AT_ONCE_S = 3.0  # three times the promise
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -302,39 +304,87 @@ def test_two_nodes(make_stack: MakeStack, breaks: Callable[[Stack], None], withi
         of_eve.wait_for(is_out, "the end of it", within_s)
 
 
-def test_concurrent_changes_end_in_one_state(person: MakePerson) -> None:
-    """Three admins add and remove the same people: revisions are dense, the size is right, and every device agrees."""
-    owner, people = person("owner"), [person(f"p{n}") for n in range(5)]
+def view_of(person: Person, live: Live) -> Follower:
+    """What this device shows once it has applied all it was sent and asked what that calls for."""
+    follower, now = Follower(person.id), 0
+    follower.auth()
+    for one in live.objects:
+        if one.get("type") and ("reply_to" not in one or one["type"] == "hello"):
+            follower.frame(one, now)
+    for now in range(1000, 30_000, 1000):
+        for request in follower.requests(now):
+            answer_to(person, follower, request, now)
+    assert follower.wake_at() is None, "it has come to rest"
+    return follower
+
+
+def answer_to(person: Person, follower: Follower, request: Request, now: int) -> None:
+    path = f"/conversations/{request.conversation_id}"
+    if request.kind == "sync":
+        answers = [person.post("/sync", request.body)]
+    elif request.kind == "changes":
+        answers = [person.changes(str(request.conversation_id), after_rev=request.after_rev)]
+    else:
+        answers = [person.get(path), person.get(f"{path}/messages")]
+    if any(answer.status_code == 404 for answer in answers):
+        return follower.failed(request, now, gone=True)
+    assert all(answer.status_code == 200 for answer in answers)
+    bodies = [answer.json() for answer in answers]
+    body = bodies[0] if len(bodies) == 1 else {"conversation": bodies[0], "page": bodies[1]}
+    return follower.answer(request, body, now)
+
+
+def hammer(admin: Person, group_id: str, people: list[Person], seed: int) -> None:
+    """Adds and removes at random what others add and remove at the same time."""
+    rng = random.Random(seed)
+    for _ in range(25):
+        who = rng.sample(people, 2)
+        answer = admin.add(group_id, *who) if rng.random() < 0.5 else admin.remove(group_id, who[0].id)
+        assert answer.status_code in (200, 204, 404), answer.text
+
+
+def test_concurrent_changes_end_in_one_state(make_stack: MakeStack) -> None:
+    """Three devices of the owner add and remove the same people: revisions are dense, the size is right, and every
+    device at both nodes shows what the database says."""
+    stack = make_stack(pushes=2)
+    owner = Person.new(stack, "owner")
+    people = [Person.new(stack, f"p{n}") for n in range(5)]
     group_id = owner.make_group("Tea")
-    admins = [owner, owner.another_device(), owner.another_device()]
     first = item(owner, group_id)["last_rev"]
-
-    def hammer(admin: Person, seed: int) -> None:
-        rng = random.Random(seed)
-        for _ in range(25):
-            who = rng.sample(people, 2)
-            answer = admin.add(group_id, *who) if rng.random() < 0.5 else admin.remove(group_id, who[0].id)
-            assert answer.status_code in (200, 204, 404), answer.text
-
-    with owner.connect() as live:
-        threads = [threading.Thread(target=hammer, args=(admin, seed)) for seed, admin in enumerate(admins)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        last = item(owner, group_id)["last_rev"]
-        assert change(owner, group_id, title="Done").status_code == 200
-        live.event("conversation.updated", conversation_id=group_id)
-        events = [o for o in live.objects if o.get("conversation_id") == group_id and "rev" in o and "me" not in o]
-    assert [event["rev"] for event in events] == list(range(first + 1, last + 2)), "one event a revision, in order"
-
-    there: set[str] = {owner.id}
-    for event in events:
-        for row in event.get("members", []):
-            (there.discard if row["left_at"] else there.add)(row["user_id"])
-    assert there == set(members(owner, group_id))
+    admins = [owner, owner.another_device(), owner.another_device()]
+    devices = [(one, one.connect(push=push)) for one in [owner, *people] for push in (0, 1)]
+    threads = [threading.Thread(target=hammer, args=(one, group_id, people, n)) for n, one in enumerate(admins)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    last = item(owner, group_id)["last_rev"]
+    assert change(owner, group_id, title="Done").status_code == 200
+    there = members(owner, group_id)
     assert item(owner, group_id)["member_count"] == len(there)
-    for one in people:
-        assert one.get(f"/conversations/{group_id}").status_code == (200 if one.id in there else 404)
-        synced = one.sync().json()
-        assert any(head["conversation_id"] == group_id for head in synced["conversations"]) == (one.id in there)
+    rows = truth.read(stack, "SELECT user_id, left_at FROM members WHERE conversation_id = ?", group_id)
+    assert {user_id for user_id, left_at in rows if left_at is None} == set(there)
+
+    for person, live in devices:
+        if person.id in there:
+            live.wait_for(lambda o: heard(o, group_id) > last, "the last change")
+        live.barrier()
+        held = view_of(person, live).conversations.get(group_id)
+        assert (held is not None) == (person.id in there), person.username
+        if held:
+            assert held.title == "Done" and held.known == last + 1
+            assert {id_ for id_, row in held.members.items() if not row.get("left_at")} == set(there)
+        assert person.get(f"/conversations/{group_id}").status_code == (200 if held else 404)
+
+    events = [o for o in devices[0][1].objects if o.get("conversation_id") == group_id and "rev" in o and "me" not in o]
+    assert [event["rev"] for event in events] == list(range(first + 1, last + 2)), "one event a revision, in order"
+    for person, live in devices:
+        live.close()
+        person.close()
+
+
+def heard(o: Json, group_id: str) -> int:
+    """The revision of the group's stream that an object tells of."""
+    if o.get("conversation_id") != group_id or o.get("type") == "conversation.removed":
+        return 0
+    return int(o.get("rev") or o.get("last_rev") or 0)

@@ -219,7 +219,7 @@ class Scene:
         elif what == "title":
             room.rev += 1
             room.title, room.title_rev = text, room.rev
-            self.tell(room, "conversation.updated")
+            self.tell(room, "conversation.updated", conversation=self.server.item(room))
         elif what == "read" and room.mine and room.messages:
             self.read_up_to(room, self.roll.randint(1, len(room.messages)))
         elif what == "mine" and room.mine:

@@ -15,6 +15,12 @@ def write(stack: Stack, statement: str, *values: object) -> int:
         return database.execute(statement, values).rowcount
 
 
+def read(stack: Stack, query: str, *values: object) -> list[tuple[object, ...]]:
+    """The rows of one query."""
+    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
+        return database.execute(query, values).fetchall()
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 

@@ -133,6 +133,54 @@ members_of_what_one_is_in(void **state)
 	assert_false(hub_is_member(NULL, test->conversation, &count));
 }
 
+/* A record of the conversation's stream: a membership of Ada's that has ended with this revision, or a message. */
+static void
+receive_made_up(struct fixture *test, bool left, int64_t rev)
+{
+	struct member member = {.username = "ada",
+				.display_name = "Ada",
+				.role = "member",
+				.rev = rev,
+				.left_at_ms = 1};
+	struct message message = {.rev = rev, .seq = rev, .content = "not for Ada"};
+	struct event event;
+	size_t len;
+
+	memcpy(member.user_id, test->ada, ID_SIZE);
+	memcpy(message.id, test->conversation, ID_SIZE);
+	memcpy(message.sender_id, test->grace, ID_SIZE);
+	memcpy(message.conversation_id, test->conversation, ID_SIZE);
+	if (left)
+		event_members(&test->database.arena, "member.left", test->conversation, rev, &member, 1, &event);
+	else
+		event_message_created(&test->database.arena, &message, &event);
+	const char *record = event_encode(&test->database.arena, test->epoch, &event, &len);
+	receive_record(test, record, len);
+}
+
+/* Nothing comes in the person's stream: its record is lost. */
+static void
+who_has_left_hears_nothing_more(void **state)
+{
+	static const struct hub_request nothing = {.me = -1};
+	struct fixture *test = *state;
+	struct session other = {0}, graces = {0};
+	int64_t count;
+
+	join(test, &other, test->ada, &nothing);
+	join(test, &graces, test->grace, &nothing);
+	receive_made_up(test, true, 3);
+	receive_made_up(test, false, 4);
+	assert_int_equal(graces.n_frames, 3);
+	assert_frame(&graces, 2, "message.created", "not for Ada");
+	assert_int_equal(test->ada_session.n_frames, 2);
+	assert_frame(&test->ada_session, 1, "member.left", test->ada);
+	assert_int_equal(other.n_frames, 2); /* on every socket */
+	assert_false(hub_is_member(other.socket, test->conversation, &count));
+	leave(test, &other);
+	leave(test, &graces);
+}
+
 static void
 delivery_goes_on_without_a_bus(void **state)
 {
@@ -342,6 +390,7 @@ main(void)
 		CASE(what_passes_is_for_the_others),
 		CASE(what_passes_does_not_overtake_hello),
 		CASE(members_of_what_one_is_in),
+		CASE(who_has_left_hears_nothing_more),
 		CASE(delivery_goes_on_without_a_bus),
 		CASE(many_missing_rows_become_a_marker),
 		CASE(a_record_of_another_epoch_is_dropped),
