@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "pipeline/submit.h"
 #include "place.h"
+#include "presence.h"
 #include "session.h"
 #include "storage.h"
 #include "wheel.h"
@@ -38,6 +39,7 @@ static struct {
 	struct loop *loop;
 	struct storage *storage;
 	struct hub *hub;
+	struct presence_daemon *presence;
 	struct writer *writer;
 	struct pipeline *pipeline;
 	struct wheel *wheel;
@@ -141,6 +143,23 @@ ws_progress(const struct ws_conn *conn, struct ws_progress *ret_progress)
 /* The server, as main.c puts it together and takes it apart. */
 
 static void
+start_presence(void)
+{
+	const struct presence_options options = {
+		.loop = world.loop,
+		.hub = world.hub,
+		.storage = world.storage,
+		.writer = world.writer,
+		.node = "node-1",
+		.beat_ms = 15000,
+		.grace_ms = 15000,
+		.count_ms = 5000,
+	};
+
+	world.presence = presence_create(&options);
+}
+
+static void
 start(void)
 {
 	struct fault fault = {0};
@@ -167,6 +186,8 @@ start(void)
 	options.pipeline = world.pipeline;
 	options.writer = world.writer;
 	options.wheel = world.wheel;
+	start_presence();
+	options.presence_watch = presence_watchers(world.presence);
 	world.server = session_server_create(&options);
 	session_server_handlers(&world.handlers);
 	world.mark = place_mark(&world.place);
@@ -175,6 +196,7 @@ start(void)
 static void
 stop(void)
 {
+	presence_stop(world.presence);
 	hub_stop(world.hub);
 	session_server_flush(world.server);
 	writer_destroy(world.writer);
@@ -183,6 +205,7 @@ stop(void)
 	wheel_close_handles(world.wheel);
 	loop_close_handles(world.loop);
 	session_server_destroy(world.server);
+	presence_destroy(world.presence);
 	hub_destroy(world.hub);
 	storage_destroy(world.storage);
 	wheel_destroy(world.wheel);
