@@ -109,6 +109,8 @@ a_node_that_was_silent_tells_its_people_again(void **state)
 	assert_string_equal(RUN(presence_script_beat, "a", "60000"), "0\na");
 	assert_string_equal(RUN(presence_script_write, "a", "60000", "1", ANN, "1", "5"), "+");
 	assert_string_equal(RUN(presence_script_write, "a", "60000", "0", ANN, "1", "5"), "=");
+	RUN(NULL, "DEL", "presence:node:a");
+	assert_string_equal(RUN(presence_script_write, "a", "60000", "0", ANN, "1", "5"), "+"); /* no beat in between */
 }
 
 static void
