@@ -10,6 +10,9 @@
 enum status
 admin_check(struct req *req)
 {
+	if (req->caller.is_token)
+		return req_fail(req, ERR_FORBIDDEN, "token_not_allowed",
+				"A personal access token is not enough for this: log in, or use `stonechat admin`.");
 	if (strcmp(req->caller.role, "admin") == 0)
 		return OK;
 	return req_fail(req, ERR_FORBIDDEN, "admin_required",

@@ -11,6 +11,7 @@ import pytest
 from support.client import PASSWORD, Api, Json, Person
 from support.live import Live
 from support.problems import problem
+from support.shared import Shared
 from support.stack import Stack
 
 
@@ -138,3 +139,13 @@ def test_revoke_sessions_ends_all_other_devices_and_no_token(ann: Person, stack:
     assert holder.get("/users/me").status_code == 200
     assert ann.request("DELETE", "/auth/sessions").status_code == 204, "again"
     own.close()
+
+
+def test_a_token_does_not_administer(shared: Shared) -> None:
+    founder = Person(shared.stack, shared.founder_answer.json()).another_device()
+    made = make(founder)
+    holder = script(founder, made["token"])
+    problem(holder.get("/admin/users"), 403, "token_not_allowed")
+    problem(holder.post(f"/admin/users/{holder.id}/password-reset", {}), 403, "token_not_allowed")
+    assert founder.get("/admin/users").status_code == 200
+    assert founder.request("DELETE", f"/auth/tokens/{made['id']}").status_code == 204
