@@ -1,6 +1,8 @@
 /* Pages and changes as JSON: the bodies of lists, pulls and repairs. */
 #include "model/changes.h"
 
+#include "base/clock.h"
+
 static json_t *
 messages_to_json(const struct message *messages, size_t n_messages)
 {
@@ -41,10 +43,13 @@ changes_to_json(const struct changes *changes)
 json_t *
 membership_to_json(const struct membership *membership)
 {
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I}", "conversation_id", membership->conversation_id, "member",
-			 !membership->left, "rev", (json_int_t)membership->member_rev, "me",
+	char muted_until[CLOCK_TEXT_SIZE];
+
+	clock_format(membership->muted_until_ms, muted_until);
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s?}", "conversation_id", membership->conversation_id,
+			 "member", !membership->left, "rev", (json_int_t)membership->member_rev, "me",
 			 (json_int_t)membership->user_rev, "read_seq", (json_int_t)membership->read_seq, "last_rev",
-			 (json_int_t)membership->head);
+			 (json_int_t)membership->head, "muted_until", membership->muted_until_ms ? muted_until : NULL);
 }
 
 json_t *

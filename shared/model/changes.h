@@ -35,7 +35,8 @@ struct membership {
 	bool left; /* also when the conversation was deleted */
 	int64_t user_rev, member_rev;
 	int64_t read_seq, delivered_seq;
-	int64_t head; /* last_rev of the conversation */
+	int64_t muted_until_ms; /* 0: not muted */
+	int64_t head;           /* last_rev of the conversation */
 	/* Only conversations_own_membership fills these. */
 	int64_t last_seq, member_count;
 };
@@ -71,7 +72,7 @@ struct head {
 json_t *message_page_to_json(const struct message_page *page);
 /* The body of list_changes. */
 json_t *changes_to_json(const struct changes *changes);
-/* {conversation_id, member: bool, rev, me, read_seq} */
+/* {conversation_id, member: bool, rev, me, read_seq, last_rev, muted_until} */
 json_t *membership_to_json(const struct membership *membership);
 /* The rows of the person's stream under their keys: memberships, blocks, rejections. */
 json_t *person_rows_to_json(const struct person_changes *changes);

@@ -30,20 +30,27 @@ json_t *
 conversation_to_json(const struct conversation *conversation)
 {
 	const struct message *last = conversation->last_message;
-	char created_at[CLOCK_TEXT_SIZE];
+	char created_at[CLOCK_TEXT_SIZE], muted_until[CLOCK_TEXT_SIZE];
 	json_t *members = json_array();
 
 	for (size_t i = 0; i < conversation->n_members; i++)
 		json_array_append_new(members, member_to_json(&conversation->members[i]));
 	clock_format(conversation->created_at_ms, created_at);
-	return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:s?}", "id",
-			 conversation->id, "kind", conversation->kind, "title", conversation->title, "members", members,
-			 "member_count", (json_int_t)conversation->member_count, "last_message",
-			 last ? message_to_json(last) : json_null(), "unread_count",
-			 (json_int_t)conversation->unread_count, "read_seq", (json_int_t)conversation->read_seq,
-			 "last_seq", (json_int_t)conversation->last_seq, "last_rev", (json_int_t)conversation->last_rev,
-			 "created_at", created_at, "rev", (json_int_t)conversation->rev, "slow_mode_s",
-			 (json_int_t)conversation->slow_mode_s, "role", conversation->role);
+	json_t *json = json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:s?}", "id",
+				 conversation->id, "kind", conversation->kind, "title", conversation->title, "members",
+				 members, "member_count", (json_int_t)conversation->member_count, "last_message",
+				 last ? message_to_json(last) : json_null(), "unread_count",
+				 (json_int_t)conversation->unread_count, "read_seq", (json_int_t)conversation->read_seq,
+				 "last_seq", (json_int_t)conversation->last_seq, "last_rev",
+				 (json_int_t)conversation->last_rev, "created_at", created_at, "rev",
+				 (json_int_t)conversation->rev, "slow_mode_s", (json_int_t)conversation->slow_mode_s,
+				 "role", conversation->role);
+	if (conversation->role) {
+		clock_format(conversation->muted_until_ms, muted_until);
+		json_object_set_new(json, "muted_until",
+				    conversation->muted_until_ms ? json_string(muted_until) : json_null());
+	}
+	return json;
 }
 
 void

@@ -43,6 +43,7 @@ struct conversation {
 	int64_t created_at_ms, deleted_at_ms;
 	int64_t member_rev, member_user_rev; /* of the caller's own membership */
 	int64_t read_seq;                    /* the caller's */
+	int64_t muted_until_ms;              /* by the caller; 0: not */
 	int64_t unread_count;
 	struct member *members;
 	size_t n_members, member_count;
@@ -52,7 +53,7 @@ struct conversation {
 };
 
 /* {id, kind, title, members, member_count, last_message, unread_count, read_seq, last_seq, last_rev, created_at, rev, slow_mode_s,
- * role} */
+ * role, and muted_until where there is a caller} */
 json_t *conversation_to_json(const struct conversation *conversation);
 
 /* {user_id, username, display_name, role, rev, joined_at, left_at, read_seq, delivered_seq} */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "json.h"
 
@@ -158,6 +159,22 @@ event_read_updated(struct arena *arena, const char *user_id, int64_t me, const s
 	set_json(ret_event, arena, "read.updated",
 		 json_pack("{s:s, s:I, s:s, s:s, s:I}", "type", "read.updated", "me", (json_int_t)me, "conversation_id",
 			   membership->conversation_id, "user_id", user_id, "seq", (json_int_t)membership->read_seq));
+}
+
+void
+event_conversation_settings(struct arena *arena, const char *user_id, const struct membership *membership,
+			    struct event *ret_event)
+{
+	char muted_until[CLOCK_TEXT_SIZE];
+
+	*ret_event = (struct event){.rev = membership->user_rev, .member_rev = membership->member_rev};
+	set_channel(ret_event, 'u', user_id);
+	memcpy(ret_event->conversation_id, membership->conversation_id, ID_SIZE);
+	clock_format(membership->muted_until_ms, muted_until);
+	set_json(ret_event, arena, "conversation.settings",
+		 json_pack("{s:s, s:I, s:s, s:s?}", "type", "conversation.settings", "me",
+			   (json_int_t)membership->user_rev, "conversation_id", membership->conversation_id,
+			   "muted_until", membership->muted_until_ms ? muted_until : NULL));
 }
 
 void

@@ -65,6 +65,9 @@ void event_conversation_created(struct arena *arena, const char *user_id, int64_
 /* One's own cursor, moved on another device. member_rev = the membership's. */
 void event_read_updated(struct arena *arena, const char *user_id, int64_t me, const struct membership *membership,
 			struct event *ret_event);
+/* How the person wants to hear of a conversation. */
+void event_conversation_settings(struct arena *arena, const char *user_id, const struct membership *membership,
+				 struct event *ret_event);
 /* me = block->user_rev. */
 void event_block_updated(struct arena *arena, const char *user_id, const struct block *block, struct event *ret_event);
 void event_session_revoked(struct arena *arena, const char *user_id, int64_t me, const char *session_id,

@@ -23,14 +23,14 @@ not_found(struct fault *ret_fault)
 	", " read_seq ", " own_seq ", c.member_count, c.slow_mode_s, " role ", " ROWS_MESSAGE_COLUMNS("l")
 #define CALLERS_COLUMNS                                                                                                \
 	CONVERSATION_COLUMNS(                                                                                          \
-		"m.role", "m.rev", "m.user_rev", "m.read_seq",                                                         \
+		"m.role, m.muted_until", "m.rev", "m.user_rev", "m.read_seq",                                          \
 		"(SELECT max(x.seq) FROM messages x WHERE x.conversation_id = c.id AND x.seq > c.last_seq - 100"       \
 		" AND x.seq > m.read_seq AND x.sender_id = m.user_id)")
 #define WITH_LAST_MESSAGE " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq"
 _Static_assert(CONVERSATION_UNREAD_SHOWN + 1 == 100,
 	       "CALLERS_COLUMNS looks back as far as unread messages are counted");
 
-enum { COLUMN_OWN_SEQ = 11, COLUMN_MEMBER_COUNT, COLUMN_SLOW_MODE, COLUMN_ROLE, COLUMN_MESSAGE };
+enum { COLUMN_OWN_SEQ = 11, COLUMN_MEMBER_COUNT, COLUMN_SLOW_MODE, COLUMN_ROLE, COLUMN_MUTED, COLUMN_MESSAGE };
 
 static int64_t
 unread_count(int64_t last_seq, int64_t read_seq, int64_t own_seq)
@@ -61,6 +61,7 @@ read_conversation(struct db_stmt *stmt, struct arena *arena, struct conversation
 	c.member_count = (size_t)db_column_int64(stmt, COLUMN_MEMBER_COUNT);
 	c.slow_mode_s = db_column_int64(stmt, COLUMN_SLOW_MODE);
 	c.role = db_column_text(stmt, COLUMN_ROLE, arena);
+	c.muted_until_ms = db_column_int64(stmt, COLUMN_MUTED);
 	if (!db_column_is_null(stmt, COLUMN_MESSAGE)) {
 		c.last_message = arena_alloc(arena, sizeof *c.last_message);
 		rows_read_message(stmt, COLUMN_MESSAGE, arena, c.last_message);
@@ -145,7 +146,7 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 	TRY(rows_snapshot_begin(db, &snapshot));
 
 	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT " CONVERSATION_COLUMNS("NULL", "0", "0", "0",
+		db_prepare(db, "SELECT " CONVERSATION_COLUMNS("NULL, NULL", "0", "0", "0",
 							      "0") " FROM conversations c" WITH_LAST_MESSAGE
 								   " WHERE c.id = $1");
 
@@ -358,7 +359,7 @@ conversations_own_membership(struct db *db, const char *conversation_id, const c
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "SELECT m.conversation_id, m.user_rev, m.rev, m.read_seq, m.delivered_seq, c.last_rev, c.last_seq,"
-		    " c.member_count"
+		    " c.member_count, m.muted_until"
 		    " FROM members m JOIN conversations c ON c.id = m.conversation_id"
 		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 	struct membership membership = {0};
@@ -377,6 +378,7 @@ conversations_own_membership(struct db *db, const char *conversation_id, const c
 	membership.head = db_column_int64(stmt, 5);
 	membership.last_seq = db_column_int64(stmt, 6);
 	membership.member_count = db_column_int64(stmt, 7);
+	membership.muted_until_ms = db_column_int64(stmt, 8);
 	*ret_membership = membership;
 	return OK;
 }
@@ -393,6 +395,19 @@ conversations_set_read(struct db *db, const char *user_id, const struct membersh
 	db_bind_int64(stmt, 3, membership->read_seq);
 	db_bind_int64(stmt, 4, membership->delivered_seq);
 	db_bind_int64(stmt, 5, membership->user_rev);
+	return db_run(stmt);
+}
+
+enum status
+conversations_set_muted(struct db *db, const char *user_id, const struct membership *membership)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE members SET muted_until = $3, user_rev = $4"
+							   " WHERE conversation_id = $1 AND user_id = $2");
+
+	db_bind_text(stmt, 1, membership->conversation_id);
+	db_bind_text(stmt, 2, user_id);
+	db_bind_time(stmt, 3, membership->muted_until_ms);
+	db_bind_int64(stmt, 4, membership->user_rev);
 	return db_run(stmt);
 }
 

@@ -56,6 +56,8 @@ MUST_USE enum status conversations_own_membership(struct db *db, const char *con
 /* Moves both cursors to where the membership says, as the change user_rev of the person's stream; of the delivered one alone no
  * stream tells. */
 MUST_USE enum status conversations_set_read(struct db *db, const char *user_id, const struct membership *membership);
+/* Until when it is muted, likewise. */
+MUST_USE enum status conversations_set_muted(struct db *db, const char *user_id, const struct membership *membership);
 MUST_USE enum status conversations_set_delivered(struct db *db, const char *user_id,
 						 const struct membership *membership);
 

@@ -261,6 +261,7 @@ accounts_run(struct batch *batch, struct write_op *op)
 	case WRITE_ADMINISTER:
 	case WRITE_ADMISSION:
 	case WRITE_BLOCK:
+	case WRITE_MUTE:
 	case WRITE__MAX:
 		break;
 	}

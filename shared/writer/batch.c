@@ -135,6 +135,7 @@ static const struct {
 	[WRITE_CREATE_TOKEN] = {access_tokens_find_users, access_tokens_run},
 	[WRITE_USE_TOKEN] = {NULL, access_tokens_run},
 	[WRITE_BLOCK] = {block_find_users, block_run},
+	[WRITE_MUTE] = {mute_find_users, mute_run},
 	[WRITE_UPDATE_USER] = {accounts_find_users, accounts_run},
 	[WRITE_PASSWORD] = {accounts_find_users, accounts_run},
 	[WRITE_ENSURE_DIRECT] = {direct_find_users, direct_run},

@@ -102,6 +102,10 @@ MUST_USE enum status mark_read_find_users(struct batch *batch, struct write_op *
 /* Runs one WRITE_CONNECTIONS operation (connections.c). */
 MUST_USE enum status connections_run(struct batch *batch, struct write_op *op);
 
+/* Runs one WRITE_MUTE operation (mute.c). */
+MUST_USE enum status mute_run(struct batch *batch, struct write_op *op);
+MUST_USE enum status mute_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+
 /* Runs one WRITE_BLOCK operation (block.c). */
 MUST_USE enum status block_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status block_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);

@@ -32,6 +32,7 @@ enum write_kind {
 	WRITE_CREATE_TOKEN,   /* struct write_access_token */
 	WRITE_USE_TOKEN,      /* struct write_access_token */
 	WRITE_BLOCK,          /* struct write_block */
+	WRITE_MUTE,           /* struct write_mute */
 	WRITE_UPDATE_USER,    /* struct write_user */
 	WRITE_PASSWORD,       /* struct write_password */
 	WRITE_ENSURE_DIRECT,  /* struct write_direct */
@@ -116,6 +117,15 @@ struct write_block {
 	struct write_op op;
 	char user_id[ID_SIZE], session_id[ID_SIZE];
 	struct block block;
+};
+
+/* Until when the person doesn't want to be called to a conversation; 0: not any more. */
+struct write_mute {
+	struct write_op op;
+	char conversation_id[ID_SIZE], user_id[ID_SIZE], session_id[ID_SIZE];
+	int64_t until_ms;
+	/* result */
+	struct membership membership; /* as it is now */
 };
 
 /* How a person is shown. */

@@ -62,6 +62,8 @@ RULES = {
     "list_changes": MEMBERS,
     "send_message": MEMBERS,
     "mark_read": MEMBERS,
+    "mute_conversation": MEMBERS,
+    "unmute_conversation": MEMBERS,
     "get_message": MEMBERS,
     "list_readers": MEMBERS,
     "add_reaction": MEMBERS,

@@ -428,6 +428,8 @@ class Follower:
             self._drop(held)
         elif kind == "read.updated" and held:
             held.has_read(frame["seq"])
+        elif kind == "conversation.settings" and held:
+            held.apply_settings(frame)
         elif kind == "message.rejected":
             self.rejections.append(frame)
         if "me" in frame:
@@ -475,6 +477,7 @@ class Follower:
             one.hear(row["rev"])
         one.apply_own(row["rev"], member=True)
         one.read_seq = max(one.read_seq, row.get("read_seq", 0))
+        one.apply_settings(row)
         one.settle(self._now)
 
     def _drop(self, one: Conversation) -> None:

@@ -98,6 +98,8 @@ class Conversation(Stream):
         self.title_rev = 0  # the head at which the title was read
         self.own_rev = 0  # of the newest word on one's own membership
         self.read_seq = 0
+        self.muted_until: str | None = None
+        self._muted_me = 0  # the rev of the person's stream that said so
         self.receipts = Receipts()
         self.rows: dict[int, Json] = {}  # messages by seq; each is what it was at `known` or later
         self.reactions: dict[int, tuple[int, list[Json]]] = {}  # newer than the row, by seq, with their rev
@@ -169,9 +171,16 @@ class Conversation(Stream):
         """One's own cursor only grows."""
         self.read_seq = max(self.read_seq, seq)
 
+    def apply_settings(self, row: Json) -> None:
+        """Of a membership or conversation.settings; the newest counts."""
+        if row["me"] >= self._muted_me:
+            self.muted_until, self._muted_me = row.get("muted_until"), row["me"]
+
     def apply_item(self, item: Json) -> bool:
         """The conversation as its reader sees it. False: one has left it."""
         self.apply_title(item.get("title"), item["last_rev"])
+        if not self._muted_me:
+            self.muted_until = item.get("muted_until")
         self.read_seq = max(self.read_seq, item.get("read_seq", 0))
         if item.get("last_message"):
             self.apply_message(item["last_message"])

@@ -34,6 +34,38 @@ times_are_written_as_rfc_3339(void **state)
 }
 
 static void
+only_what_is_written_so_is_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t wall_ms; /* -1: refused */
+	} cases[] = {
+		{"2026-01-31T23:59:59.123Z", 1769903999123},
+		{"1970-01-01T00:00:00.000Z", 0},
+		{"2024-02-29T00:00:00.001Z", 1709164800001},
+		{"9999-12-31T23:59:59.999Z", 253402300799999},
+		{"2026-02-29T00:00:00.000Z", -1},
+		{"2026-01-31T24:00:00.000Z", -1},
+		{"2026-01-31T23:59:60.000Z", -1},
+		{"2026-01-31T23:59:59Z", -1},
+		{"2026-01-31 23:59:59.123Z", -1},
+		{"2026-01-31T23:59:59.123+", -1},
+		{"2O26-01-31T23:59:59.123Z", -1},
+		{"", -1},
+		{"2026-01-31T23:59:59.123Z and more", -1},
+		{"\xff\xff\xff\xff-01-31T23:59:59.123Z", -1},
+	};
+	int64_t wall_ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		wall_ms = -1;
+		assert_int_equal(clock_parse(cases[i].text, &wall_ms), cases[i].wall_ms >= 0);
+		assert_int_equal(wall_ms, cases[i].wall_ms);
+	}
+}
+
+static void
 clocks_agree_with_themselves(void **state)
 {
 	int64_t us = clock_monotonic_us();
@@ -50,6 +82,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_are_written_as_rfc_3339),
+		cmocka_unit_test(only_what_is_written_so_is_read),
 		cmocka_unit_test(clocks_agree_with_themselves),
 	};
 
