@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -64,22 +65,38 @@ def test_accounts_are_listed_and_filtered(admin: Person, person: MakePerson) -> 
     problem(admin.get("/admin/users/odd"), 404, "user_not_found")
 
 
-@pytest.mark.parametrize("redis", [True, False], ids=["bus", "no bus"])
-def test_disabling_ends_everything_at_once(make_stack: MakeStack, redis: bool) -> None:
-    stack = make_stack()
+def without_bus(stack: Stack) -> None:
+    stack.redis.kill()
+    stack.wait_ready("degraded")
+
+
+def without_records(stack: Stack) -> None:
+    """Redis is there, and what the api has to say is lost."""
+    stack.api.end()
+    stack.api.env = stack.api.env | {"STONECHAT_FAULT_WRITER": "skip_publish"}
+    stack.restart("api")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "bound_s"),
+    [(None, BUS_BOUND_S), (without_bus, CHECK_BOUND_S), (without_records, CHECK_BOUND_S)],
+    ids=["bus", "no bus", "no records"],
+)
+def test_disabling_ends_everything_at_once(
+    make_stack: MakeStack, breaks: Callable[[Stack], None] | None, bound_s: float
+) -> None:
+    stack = make_stack(pushes=2)
     admin, ann = Person.new(stack, "root"), Person.new(stack, "ann")
-    if not redis:
-        stack.redis.kill()
-        stack.wait_ready(redis="degraded")
-    phone, laptop = ann.connect(), ann.another_device().connect(direct=True)
+    if breaks:
+        breaks(stack)
+    phone, laptop = ann.connect(push=0), ann.another_device().connect(push=1)
     began = time.monotonic()
     assert patch(admin, ann.id, disabled=True)["state"] == "disabled"
     problem(ann.get("/users/me"), 401, "session_ended")
-    bound = BUS_BOUND_S if redis else CHECK_BOUND_S
     for live in (phone, laptop):
-        assert live.wait_closed(bound * PATIENCE) == 4403
+        assert live.wait_closed(bound_s * PATIENCE) == 4403
         live.close()
-    print(f"sockets closed after {time.monotonic() - began:.2f} s (promised: {bound:g} s)")
+    print(f"sockets closed after {time.monotonic() - began:.2f} s (promised: {bound_s:g} s)")
     problem(ann.log_in(ann.username), 401, "bad_credentials")
     problem(ann.refresh(str(ann.refresh_token)), 401)
     patch(admin, ann.id, disabled=False)
@@ -189,6 +206,37 @@ def test_an_invite_lets_one_person_in_once(make_stack: MakeStack) -> None:
     page = root.get("/admin/invites", limit=2).json()
     assert [item["state"] for item in page["items"]] == ["expired", "revoked"]
     assert root.get("/admin/invites", cursor=page["next_cursor"]).json()["items"] == [shown]
+
+
+def test_of_many_at_once_one_uses_the_invite(stack: Stack, admin: Person) -> None:
+    code = invite(admin)["code"]
+
+    def attempt(_: int) -> int:
+        return Api(stack).sign_up(new_name(), invite_code=code).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(attempt, range(6))) == [201] + [403] * 5
+
+
+def test_administrators_cannot_demote_each_other_at_once(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    root, ann = Person.new(stack, "root"), Person.new(stack, "ann")
+    for _ in range(5):
+        for one in (root, ann):
+            truth.make_admin(stack, one.id)
+        with ThreadPoolExecutor(2) as pool:
+            tries = [(root, ann), (ann, root)]
+            list(pool.map(lambda t: t[0].request("PATCH", f"/admin/users/{t[1].id}", json={"role": "member"}), tries))
+        assert any(one.get("/users/me").json()["role"] == "admin" for one in (root, ann))
+
+
+def test_an_access_token_ends_with_the_password(stack: Stack, admin: Person, person: MakePerson) -> None:
+    ann = person()
+    token = ann.post("/auth/tokens", {"name": "script"}).json()["token"]
+    script = Api(stack, token)
+    assert script.get("/users/me").status_code == 200
+    reset(admin, ann.id)
+    problem(script.get("/users/me"), 401)
 
 
 def test_the_sign_up_is_closed_while_the_server_runs(make_stack: MakeStack) -> None:
