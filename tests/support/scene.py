@@ -101,6 +101,10 @@ class Scene:
             values["username"] = new_name()
         if "administration" in operation.spec["tags"]:
             truth.make_admin(self.stack, self.ann.id)
+        if operation.id in ("delete_account", "reset_password", "update_account"):
+            somebody = Person.new(self.stack, "mia")
+            values["user_id"] = somebody.id
+            somebody.close()
         if operation.id == "revoke_invite":
             values["invite_id"] = self.ann.post("/admin/invites", {}).json()["id"]
         if operation.id == "revoke_session":
