@@ -1,6 +1,7 @@
 // One person's chat while they are logged in: ties the core to the network and tells the page by signals.
 
 import { computed, signal } from "@preact/signals";
+import { Blocks } from "./core/blocks";
 import { type Change, ChangeQueue, type PendingChange, withChanges } from "./core/changes";
 import { systemClock } from "./core/clock";
 import { type Address, Outbox, type Outgoing, type OutboxStore } from "./core/outbox";
@@ -11,7 +12,7 @@ import { ReadMarks } from "./core/read_marks";
 import { Replica } from "./core/replica";
 import { Telling } from "./core/telling";
 import { byActivity, type ConversationStream } from "./core/stream";
-import { asFailure, Failure, type Frame, type Member, type Message, type StoredMessage, type User } from "./core/types";
+import { asFailure, Failure, type Frame, type Member, type Message, type StoredMessage, type SyncAnswer, type SyncRequest, type User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
 import { openOutbox } from "./net/outbox_store";
 import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
@@ -47,6 +48,8 @@ export class Chat {
 	readonly refusal = signal("");
 	readonly selection = signal<Selection | null>(null);
 	readonly intent = signal<Intent | null>(null);
+	/** Why what the person asked for was not done. */
+	readonly trouble = signal<Failure | null>(null);
 	/** What is open over the page. */
 	readonly panel = signal<Panel | null>(null);
 	readonly drafts = new Map<string, string>();
@@ -54,6 +57,7 @@ export class Chat {
 	readonly changes: ChangeQueue;
 	readonly replica: Replica;
 	readonly telling: Telling;
+	readonly blocks = new Blocks();
 	readonly presence: PresenceWatch;
 	private readonly store: OutboxStore;
 	private readonly source: Source;
@@ -83,7 +87,8 @@ export class Chat {
 
 	constructor(readonly session: Session) {
 		this.marks = new ReadMarks((id, seq) => this.tellRead(id, seq), systemClock);
-		this.source = restSource(session);
+		const source = restSource(session);
+		this.source = { ...source, sync: (request) => source.sync(request).then((answer) => this.synced(request, answer)) };
 		this.replica = new Replica(session.user.id, this.source, systemClock, {
 			changed: () => this.changed(),
 			stored: (message) => message.sender_id === session.user.id && this.outbox.remove(message.id),
@@ -196,6 +201,17 @@ export class Chat {
 		this.marks.set(stream.id, seq);
 	}
 
+	/** Does what the person asked for; what is refused is said beside the conversation. */
+	attempt(what: Promise<unknown>): void {
+		this.trouble.value = null;
+		what.catch((error: unknown) => (this.trouble.value = asFailure(error)));
+	}
+
+	/** One's own role in a group. */
+	roleIn(stream: ConversationStream): string {
+		return stream.members.get(this.session.user.id)?.role ?? stream.conversation?.role ?? "member";
+	}
+
 	/** A message that is quoted is shown with what quotes it. */
 	readQuoted(conversationId: string, messageId: string): void {
 		void readQuoted(this.replica, this.source, conversationId, messageId);
@@ -270,6 +286,7 @@ export class Chat {
 	private onFrame(frame: Frame): void {
 		if (frame.type === "hello" || frame.type === "mode") this.degraded.value = frame.mode === "degraded";
 		this.presence.frame(frame);
+		this.blocks.frame(frame);
 		if (frame.type === "user.updated" && frame.user) this.renamed(frame.user);
 		this.replica.frame(frame);
 		if (frame.conversation_id === this.current.value?.id && tellsOfMembers(frame)) this.reread();
@@ -282,6 +299,11 @@ export class Chat {
 		if (state !== "online") return;
 		this.refusal.value = "";
 		this.wakeQueues();
+	}
+
+	private synced(request: SyncRequest, answer: SyncAnswer): SyncAnswer {
+		this.blocks.synced(answer, request.me === undefined && request.cursor === undefined);
+		return answer;
 	}
 
 	private renamed(user: User): void {

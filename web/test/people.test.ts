@@ -1,5 +1,6 @@
 // Presence, typing and cursors: what is asked and told when, and what is forgotten.
 
+import { type BlockRow, Blocks } from "../src/core/blocks";
 import { floorOf, receiptOf } from "../src/core/floor";
 import { PresenceWatch } from "../src/core/presence";
 import { ConversationStream } from "../src/core/stream";
@@ -123,4 +124,15 @@ test("those who are shown are watched once, and again on a new socket; without o
 	presence.show(Array.from({ length: 300 }, (_, n) => `u${n}`));
 	await world.run(5_000);
 	assert.equal(asked.at(-1)?.length, 200);
+});
+
+test("who is blocked is what the newest row says, and a sync for all of it begins anew", () => {
+	const blocks = new Blocks();
+	const answer = (me: number, ...rows: BlockRow[]) => ({ epoch: "e", me: { rev: me, memberships: [], blocks: rows }, conversations: [], removed: [], next_cursor: null });
+	blocks.synced(answer(5, { user_id: "bob", blocked: true, me: 5 }), true);
+	blocks.frame({ type: "block.updated", user_id: "bob", blocked: false, me: 7 });
+	blocks.frame({ type: "changes", blocks: [{ user_id: "bob", blocked: true, me: 6 }, { user_id: "eve", blocked: true, me: 8 }] });
+	assert.deepEqual([blocks.has("bob"), blocks.has("eve"), blocks.has("dan")], [false, true, false]);
+	blocks.synced(answer(3, { user_id: "dan", blocked: true, me: 2 }), true);
+	assert.deepEqual([blocks.has("bob"), blocks.has("eve"), blocks.has("dan")], [false, false, true]);
 });

@@ -1,5 +1,6 @@
 // The shapes of the contract (api/openapi.yaml, push/PROTOCOL.md) as far as this client uses them.
 
+import type { BlockRow } from "./blocks";
 import type { Presence } from "./presence";
 
 export interface User {
@@ -68,6 +69,8 @@ export interface Conversation {
 	created_at: string;
 	/** Seconds between two messages of a member; 0 or absent: none. */
 	slow_mode_s?: number;
+	/** One's own; null where the row is nobody's in particular. */
+	role?: string | null;
 }
 
 export interface Page<T> {
@@ -117,7 +120,7 @@ export interface SyncRequest {
 
 export interface SyncAnswer {
 	epoch: string;
-	me: { rev: number; memberships: Membership[]; rejections?: Rejection[] };
+	me: { rev: number; memberships: Membership[]; rejections?: Rejection[]; blocks?: BlockRow[] };
 	conversations: { conversation_id: string; last_seq: number; last_rev: number }[];
 	removed: string[];
 	next_cursor: string | null;
@@ -166,6 +169,8 @@ export interface Frame {
 	limits?: { typing_expire_ms?: number };
 	items?: Presence[];
 	online?: number;
+	blocked?: boolean;
+	blocks?: BlockRow[];
 	user?: User;
 }
 

@@ -41,7 +41,7 @@ export function Group(props: { chat: Chat; conversationId: string; onClose(): vo
 			</Dialog>
 		);
 	}
-	const role = stream.members.get(chat.session.user.id)?.role ?? "member";
+	const role = chat.roleIn(stream);
 	const manages = role === "owner" || role === "admin";
 	return (
 		<Dialog key="group" title={chat.titleOf(stream)} testid="group" onClose={props.onClose}>

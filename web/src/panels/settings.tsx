@@ -4,6 +4,7 @@ import type { Chat } from "../chat";
 import { Dialog } from "../ui/dialog";
 import { type Tab, Tabs } from "../ui/tabs";
 import { Account } from "./account";
+import { BlockedPeople } from "./blocked";
 import { Devices } from "./devices";
 import { OwnData } from "./own_data";
 import { Tokens } from "./tokens";
@@ -14,6 +15,7 @@ export function Settings(props: { chat: Chat; first: string | undefined; onClose
 		{ id: "account", label: "Account", show: () => <Account chat={chat} /> },
 		{ id: "devices", label: "Devices", show: () => <Devices chat={chat} /> },
 		{ id: "tokens", label: "Access tokens", show: () => <Tokens chat={chat} /> },
+		{ id: "blocked", label: "Blocked people", show: () => <BlockedPeople chat={chat} /> },
 		{ id: "data", label: "Your data", show: () => <OwnData chat={chat} /> },
 	];
 	return (

@@ -4,6 +4,7 @@ import type { Chat, Selection } from "../chat";
 
 export function open(chat: Chat, next: Selection): void {
 	chat.panel.value = null;
+	chat.trouble.value = null;
 	chat.selection.value = next;
 	history.pushState({ peer: next.peer }, "", next.conversationId ? `#c=${next.conversationId}` : "#new");
 }

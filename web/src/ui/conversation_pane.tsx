@@ -4,7 +4,9 @@ import { type Chat, nameOf, type Selection } from "../chat";
 import type { ConversationStream } from "../core/stream";
 import { Avatar } from "./avatar";
 import { Composer } from "./composer";
-import { BackIcon, MoreIcon } from "./icons";
+import { BlockedNote, ConversationMenu } from "./conversation_menu";
+import { Refusal } from "./form";
+import { BackIcon } from "./icons";
 import { MessageList } from "./message_list";
 import { Dot, presenceText } from "./presence";
 import { secondsOf } from "./words";
@@ -46,21 +48,15 @@ export function ConversationPane(props: { chat: Chat; selection: Selection; onCl
 					<h1>{title}</h1>
 					<span data-testid="conversation-note">{more}</span>
 				</div>
-				{stream && !direct && (
-					<button
-						class="icon-button"
-						type="button"
-						title="Group"
-						aria-label={`About ${title}`}
-						data-testid="open-group"
-						onClick={() => (chat.panel.value = { kind: "group", conversationId: stream.id })}
-					>
-						<MoreIcon />
-					</button>
-				)}
+				{stream && <ConversationMenu chat={chat} stream={stream} />}
 			</header>
 			<MessageList key={lane} chat={chat} stream={stream} title={title} lane={lane} />
-			<Composer key={`composer-${lane}`} chat={chat} lane={lane} title={title} />
+			<Refusal key={`trouble-${lane}`} failure={chat.trouble.value} testid="trouble" />
+			{peerId && chat.blocks.has(peerId) ? (
+				<BlockedNote chat={chat} userId={peerId} name={title} />
+			) : (
+				<Composer key={`composer-${lane}`} chat={chat} lane={lane} title={title} />
+			)}
 		</main>
 	);
 }

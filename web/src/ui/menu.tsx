@@ -3,7 +3,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface MenuItem {
 	label: string;
@@ -17,7 +17,7 @@ export function Menu(props: { label: string; testid: string; items: MenuItem[]; 
 	const box = useRef<HTMLDivElement>(null);
 	const focus = (what: string) => box.current?.querySelector<HTMLElement>(what)?.focus();
 
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (!open.value) return undefined;
 		focus("[role=menuitem]");
 		const elsewhere = (event: Event) => {
