@@ -10,7 +10,7 @@ op_unblock_user(struct req *req)
 	struct write_block write = {.op.kind = WRITE_BLOCK, .block.blocked = false};
 
 	if (!id_normalize(req_path(req, "user_id"), write.block.user_id))
-		return req_reply_empty(req, 204); /* nobody is not blocked */
+		return req_fail(req, ERR_NOT_FOUND, "user_not_found", "There is no such person.");
 	memcpy(write.user_id, req->caller.user_id, ID_SIZE);
 	memcpy(write.session_id, req->caller.session_id, ID_SIZE);
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from support.client import Json, Person
@@ -81,6 +82,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 409, 422]
 include-operation-id = ["create_conversation", "update_conversation", "add_members", "add_member"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 
+# 422 for a blank or invisible name, for oneself, and for a time that is over.
+[[operations]]
+include-operation-id = ["create_token", "block_user", "mute_conversation"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
+
 # 422 for a seq that no message has yet.
 [[operations]]
 include-operation-id = "mark_read"
@@ -135,20 +141,41 @@ def with_ids(text: str, scene: Scene, there: Json) -> str:
 def cursors_of(scene: Scene) -> Json:
     """A cursor for each operation that takes one."""
     ann = scene.ann
+    people = []
     for _ in range(2):
         ann.another_device().close()
-        Person.new(scene.stack, "bob").close()
+        bob = Person.new(scene.stack, "bob")
+        assert ann.request("PUT", f"/users/me/blocks/{bob.id}").status_code == 204
+        assert ann.post("/admin/invites", {}).status_code == 201
+        people.append(bob)
     ann.say(ann, "a note to self")
     pages = {
         "list_sessions": ann.get("/auth/sessions", limit=1),
         "list_conversations": ann.get("/conversations", limit=1),
         "find_users": ann.get("/users", query="bob", limit=1),
         "list_members": ann.get(f"/conversations/{scene.conversation_id}/members", limit=1),
+        "list_blocks": ann.get("/users/me/blocks", limit=1),
+        "export_me": ann.get("/users/me/export", limit=1),
+        "list_accounts": ann.get("/admin/users", limit=1),
+        "list_invites": ann.get("/admin/invites", limit=1),
+        "list_audit": ann.get("/admin/audit", limit=1),
+        "list_readers": read_by_two(ann, people),
         "sync": ann.post("/sync", {"limit": 1}),
     }
     cursors = {name: answer.json()["next_cursor"] for name, answer in pages.items()}
     assert all(cursors.values())
     return cursors
+
+
+def read_by_two(ann: Person, people: list[Person]) -> httpx.Response:
+    """The first of those who have read a message in a group."""
+    draft = {"kind": "group", "title": "Readers", "member_ids": [person.id for person in people]}
+    room = ann.post("/conversations", draft).json()["id"]
+    message = ann.send(room, "read this").json()
+    for person in people:
+        assert person.request("PUT", f"/conversations/{room}/read", json={"seq": message["seq"]}).status_code == 200
+        person.close()
+    return ann.get(f"/conversations/{room}/messages/{message['id']}/readers", limit=1)
 
 
 def settle(node: Any, there: Json) -> None:
