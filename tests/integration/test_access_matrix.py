@@ -29,13 +29,15 @@ class Rule:
     other: int
     stranger: int
     nobody: int = 401  # without a token; the same goes for who is disabled and for a session that was revoked
+    admin: int = 403  # of the group, where there is one
 
 
 ANYBODY = Rule(FINE, FINE, FINE, FINE)
 EACH_FOR_THEMSELVES = Rule(FINE, FINE, FINE)
 MEMBERS = Rule(FINE, FINE, 404)
 THE_SENDER = Rule(FINE, 403, 404)
-THE_OWNER = Rule(FINE, 403, 404)  # of a group; its admins: test_groups.py
+THE_OWNER = Rule(FINE, 403, 404)  # of a group
+ITS_ADMINS = Rule(FINE, 403, 404, admin=FINE)
 ONES_OWN = Rule(FINE, 404, 404)
 ADMINS = Rule(FINE, 403, 403)  # the owner is one: support/scene.py
 
@@ -69,12 +71,12 @@ RULES = {
     "add_reaction": MEMBERS,
     "remove_reaction": MEMBERS,
     "list_members": MEMBERS,
-    "update_conversation": THE_OWNER,
+    "update_conversation": ITS_ADMINS,
     "delete_conversation": THE_OWNER,
-    "add_members": THE_OWNER,
-    "add_member": THE_OWNER,
+    "add_members": ITS_ADMINS,
+    "add_member": ITS_ADMINS,
     "update_member": THE_OWNER,
-    "remove_member": THE_OWNER,
+    "remove_member": ITS_ADMINS,
     "edit_message": THE_SENDER,
     "delete_message": THE_SENDER,
     "revoke_session": ONES_OWN,
@@ -138,6 +140,8 @@ def test_access(scene: Scene, operation: Operation) -> None:
     got = {"nobody": outcome(call.send(scene.api))}
     if rule.stranger != FINE:
         got["stranger"] = outcome(call.send(scene.api, scene.eve.token))
+    if scene.group_id and rule.admin != FINE:
+        got["admin"] = outcome(call.send(scene.api, scene.more[2].token))
     if rule.other != FINE:
         got["other"] = outcome(call.send(scene.api, scene.bob.token))
 
@@ -149,7 +153,8 @@ def test_access(scene: Scene, operation: Operation) -> None:
     truth.enable_user(scene.stack, scene.ann.id)
     assert state(scene) == before, "who is refused changes nothing"
 
-    for name, person in (("stranger", scene.eve), ("other", scene.bob), ("owner", scene.ann)):
+    admins = [("admin", scene.more[2])] if scene.group_id else []
+    for name, person in (("stranger", scene.eve), ("other", scene.bob), *admins, ("owner", scene.ann)):
         if name not in got:
             got[name] = outcome(call.send(scene.api, person.token))
     assert got == {
@@ -159,7 +164,7 @@ def test_access(scene: Scene, operation: Operation) -> None:
         "nobody": rule.nobody,
         "disabled": 401,
         "revoked": 401,
-    }
+    } | ({"admin": rule.admin} if scene.group_id else {})
 
 
 def state(scene: Scene) -> object:

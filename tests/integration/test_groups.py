@@ -89,7 +89,7 @@ def test_nobody_takes_the_id_of_a_direct_conversation(ann: Person, bob: Person) 
         ({"kind": "direct"}, 400, "missing_key"),
         ({"kind": "group", "title": "x", "user_id": NOBODY}, 400, "unknown_key"),
         ({"kind": "direct", "user_id": NOBODY, "title": "x"}, 400, "unknown_key"),
-        ({"kind": "party", "title": "x"}, 422, "kind_unsupported"),
+        ({"kind": "party", "user_id": NOBODY}, 422, "kind_unsupported"),
         ({"kind": "group", "title": " "}, 422, "title_invalid"),
         ({"kind": "group", "title": "x" * 101}, 422, "title_invalid"),
         ({"kind": "group", "title": "a\u202eb"}, 422, "title_invalid"),

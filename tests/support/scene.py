@@ -73,10 +73,12 @@ class Scene:
             one.close()
 
     def make_group(self) -> Json:
-        """What stands for the ids of an operation on groups: Ann's, with Bob and Mia; Zoe is not in it yet."""
-        mia, zoe = (Person.new(self.stack, name) for name in ("mia", "zoe"))
-        self.more += [mia, zoe]
-        self.group_id = self.ann.make_group("Tea", self.bob, mia)
+        """What stands for the ids of an operation on groups: Ann's, with Bob, Mia and Leo, an admin; Zoe is not in it
+        yet."""
+        mia, zoe, leo = (Person.new(self.stack, name) for name in ("mia", "zoe", "leo"))
+        self.more = [mia, zoe, leo, *self.more]
+        self.group_id = self.ann.make_group("Tea", self.bob, mia, leo)
+        assert self.ann.give_role(self.group_id, leo.id, "admin").status_code == 200
         return {"conversation_id": self.group_id, "user_id": mia.id, "user_ids": [zoe.id]}
 
     def values(self, operation: Operation) -> Json:
