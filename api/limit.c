@@ -39,10 +39,25 @@ address_key(struct req *req)
 	return key;
 }
 
-const char *
-limit_log_in_key(struct req *req, const char *username_key)
+enum status
+limit_verify_password(struct req *req, const char *who, const char *password, const char *hash)
 {
-	return arena_printf(&req->arena, "%s %s", address_key(req), username_key);
+	struct rate_limiter *limiter = req->app->limiter;
+	const char *key = arena_printf(&req->arena, "%s %s", address_key(req), who);
+	int64_t wait_ms = rate_limit_before_log_in(limiter, key);
+
+	if (wait_ms > 0) {
+		req_fail(req, ERR_RATE_LIMITED, "rate_limited",
+			 "Too many wrong passwords: wait for Retry-After, then try again.");
+		req->fault.retry_after_ms = wait_ms;
+		return ERR_RATE_LIMITED;
+	}
+	enum status status = password_verify(req->app->passwords, password, hash, &req->fault);
+	if (status == ERR_UNAUTHORIZED)
+		rate_limit_log_in_failed(limiter, key);
+	else if (status == OK)
+		rate_limit_log_in_succeeded(limiter, key);
+	return status;
 }
 
 enum status

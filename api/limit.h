@@ -15,7 +15,8 @@ void limit_add_headers(struct req *req);
 /* The address of the client, behind trusted proxies too; "" when it has none. */
 const char *limit_address(struct req *req);
 
-/* Who tries to log in from where, for rate_limit_before_log_in: the right person from another address is another key. */
-const char *limit_log_in_key(struct req *req, const char *username_key);
+/* password_verify, after the delay that wrong passwords for `who` (a name, or the caller's id) from this address have earned: the right
+ * person from another address is not concerned. ERR_RATE_LIMITED before the password is looked at. */
+MUST_USE enum status limit_verify_password(struct req *req, const char *who, const char *password, const char *hash);
 
 #endif

@@ -31,26 +31,11 @@ find_person(struct req *req, const char *typed, struct user *ret_user, const cha
 static enum status
 verify(struct req *req, const char *typed, const char *password, const char *hash)
 {
-	struct rate_limiter *limiter = req->app->limiter;
 	const char *username, *key;
 
 	if (user_name_check(&req->arena, typed, &username, &key, NULL) != OK)
 		key = "";
-	key = limit_log_in_key(req, key);
-
-	int64_t wait_ms = rate_limit_before_log_in(limiter, key);
-	if (wait_ms > 0) {
-		req_fail(req, ERR_RATE_LIMITED, "rate_limited",
-			 "Too many wrong passwords: wait for Retry-After, then try again.");
-		req->fault.retry_after_ms = wait_ms;
-		return ERR_RATE_LIMITED;
-	}
-	enum status status = password_verify(req->app->passwords, password, hash, &req->fault);
-	if (status == ERR_UNAUTHORIZED)
-		rate_limit_log_in_failed(limiter, key);
-	else if (status == OK)
-		rate_limit_log_in_succeeded(limiter, key);
-	return status;
+	return limit_verify_password(req, key, password, hash);
 }
 
 static enum status

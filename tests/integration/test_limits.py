@@ -143,6 +143,19 @@ def test_wrong_passwords_delay_only_where_they_come_from(make_stack: MakeStack) 
     assert log_in_from(stack, "203.0.113.7", ann.username, PASSWORD).status_code == 200, "forgiven"
 
 
+def test_a_stolen_session_guesses_no_password(make_stack: MakeStack) -> None:
+    ann = Person.new(make_stack({"limits.log_in_delay_max_s": "60"}), "ann")
+
+    def change(current: str) -> httpx.Response:
+        return ann.request(
+            "PUT", "/users/me/password", json={"current_password": current, "new_password": "another one"}
+        )
+
+    for _ in range(5):
+        assert problem(change("wrong password"), 403)["code"] == "password_wrong"
+    refused(change(PASSWORD))
+
+
 def test_a_forged_address_changes_nothing(make_stack: MakeStack) -> None:
     stack = make_stack({"limits.log_in_per_minute": "1", "limits.log_in_burst": "2"})
     ann = Person.new(stack, "ann")
