@@ -39,7 +39,7 @@ def test_sign_up_answers_user_and_tokens(api: Api) -> None:
     assert body["expires_in"] == 600
     assert body["access_token"].count(".") == 2
     assert len(body["refresh_token"]) >= 43, "256 bits"
-    assert "password" not in answer.text and "hash" not in answer.text
+    assert '"password' not in answer.text and PASSWORD not in answer.text and "hash" not in answer.text
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.title])
