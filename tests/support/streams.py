@@ -173,8 +173,8 @@ class Conversation(Stream):
 
     def apply_settings(self, row: Json) -> None:
         """Of a membership or conversation.settings; the newest counts."""
-        if row["me"] >= self._muted_me:
-            self.muted_until, self._muted_me = row.get("muted_until"), row["me"]
+        if "muted_until" in row and row["me"] >= self._muted_me:
+            self.muted_until, self._muted_me = row["muted_until"], row["me"]
 
     def apply_item(self, item: Json) -> bool:
         """The conversation as its reader sees it. False: one has left it."""

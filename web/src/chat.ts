@@ -14,6 +14,7 @@ import { Telling } from "./core/telling";
 import { byActivity, type ConversationStream } from "./core/stream";
 import { asFailure, Failure, type Frame, type Member, type Message, type StoredMessage, type SyncAnswer, type SyncRequest, type User } from "./core/types";
 import { type LinkState, Socket } from "./net/socket";
+import { mute, unmute } from "./net/people";
 import { openOutbox } from "./net/outbox_store";
 import { changeByRest, markReadByRest, restSource, sendByRest } from "./net/source";
 import type { End, Session } from "./net/session";
@@ -83,7 +84,7 @@ export class Chat {
 		return all.find((stream) => selection.peer && this.isDirectWith(stream, selection.peer.id)) ?? null;
 	});
 
-	readonly unreadTotal = computed(() => this.conversations.value.reduce((sum, stream) => sum + this.unread(stream), 0));
+	readonly unreadTotal = computed(() => this.conversations.value.reduce((sum, stream) => sum + (this.isMuted(stream) ? 0 : this.unread(stream)), 0));
 
 	constructor(readonly session: Session) {
 		this.marks = new ReadMarks((id, seq) => this.tellRead(id, seq), systemClock);
@@ -205,6 +206,16 @@ export class Chat {
 	attempt(what: Promise<unknown>): void {
 		this.trouble.value = null;
 		what.catch((error: unknown) => (this.trouble.value = asFailure(error)));
+	}
+
+	/** Mutes a conversation (null: for ever), or lets it call again. */
+	mute(stream: ConversationStream, until: string | null | false): void {
+		const done = until === false ? unmute(this.session, stream.id) : mute(this.session, stream.id, until);
+		this.attempt(done.then((row) => (stream.applySettings(row), this.changed())));
+	}
+
+	isMuted(stream: ConversationStream): boolean {
+		return stream.mutedUntil !== null && Date.parse(stream.mutedUntil) > Date.now();
 	}
 
 	/** One's own role in a group. */

@@ -136,3 +136,13 @@ test("who is blocked is what the newest row says, and a sync for all of it begin
 	blocks.synced(answer(3, { user_id: "dan", blocked: true, me: 2 }), true);
 	assert.deepEqual([blocks.has("bob"), blocks.has("eve"), blocks.has("dan")], [false, false, true]);
 });
+
+test("a conversation is muted as the newest word on it says, and another setting takes nothing away", () => {
+	const stream = streamOf([member("me"), member("bob")]);
+	stream.applySettings({ me: 4, muted_until: "2099-01-31T23:59:59.123Z" });
+	stream.applySettings({ me: 5 });
+	stream.applySettings({ me: 3, muted_until: null });
+	assert.equal(stream.mutedUntil, "2099-01-31T23:59:59.123Z");
+	stream.applySettings({ me: 6, muted_until: null });
+	assert.equal(stream.mutedUntil, null);
+});

@@ -15,8 +15,7 @@ import { Listing } from "./listing";
 import type { Listener } from "./ports";
 import { type Answer, type AskedOfOne, type Mark, markOf, type Request, type Snapshot } from "./requests";
 import { byActivity, ConversationStream, Stream } from "./stream";
-import type { Changes, Conversation, Frame, Member, Membership, MessagePage, Page, Rejection } from "./types";
-import type { StoredMessage, SyncAnswer, SyncRequest } from "./types";
+import type { Changes, Conversation, Frame, Member, Membership, MessagePage, Page, Rejection, StoredMessage, SyncAnswer, SyncRequest } from "./types";
 
 const SNAPSHOT_BEHIND = 2000; // revisions; further behind, the stream starts anew
 const KNOWN_MAX = 500; // entries in auth and sync: the server takes no more
@@ -330,9 +329,8 @@ export class Follower {
 		if (frame.type === "gap") return this.onGap(id, frame);
 		if (frame.type === "changes") return id === undefined ? this.onMyChanges(frame) : this.onChanges(this.conversation(id), frame);
 		if (frame.me !== undefined || frame.type === "conversation.removed") return this.onMine(id, frame);
-		if (id === undefined) return;
-		if (frame.rev === undefined) this.conversations.get(id)?.receipts.pass(frame, this.now);
-		else this.onEvent(this.conversation(id), frame.rev, frame);
+		if (id !== undefined && frame.rev === undefined) this.conversations.get(id)?.receipts.pass(frame, this.now);
+		else if (id !== undefined && frame.rev !== undefined) this.onEvent(this.conversation(id), frame.rev, frame);
 	}
 
 	private onHello(frame: Frame): void {
@@ -419,6 +417,7 @@ export class Follower {
 		if (frame.type === "conversation.created" && frame.conversation) this.created(frame.conversation);
 		else if (frame.type === "conversation.removed" && held && held.ownRev <= (frame.rev ?? Infinity)) this.drop(held);
 		else if (frame.type === "read.updated") held?.applyRead(frame.seq ?? 0, frame.user_id);
+		else if (frame.type === "conversation.settings") held?.applySettings(frame);
 		else if (frame.type === "message.rejected") this.hooks.rejected(frame as Frame & Rejection);
 		if (frame.me === undefined) return;
 		const before = this.me.known;
@@ -472,6 +471,7 @@ export class Follower {
 		if (one.known === null) one.hear(row.rev);
 		one.applyOwn(row.rev, true);
 		one.applyRead(row.read_seq ?? 0);
+		one.applySettings(row);
 		one.settle(this.now);
 	}
 

@@ -123,6 +123,10 @@ export class ConversationStream extends Stream {
 	ownSeq = 0;
 	/** How far one has read, on any device. */
 	readSeq = 0;
+	/** The person is not to be called to it until then. */
+	mutedUntil: string | null = null;
+	/** Revision of the person's stream that said so. */
+	private mutedMe = 0;
 	readonly receipts = new Receipts();
 	/** Ids of messages that were asked for one by one, because something quotes them. */
 	readonly asked = new Set<string>();
@@ -217,11 +221,19 @@ export class ConversationStream extends Stream {
 		if (this.conversation) this.conversation = { ...this.conversation, title };
 	}
 
+	/** Of a membership or conversation.settings, which has the keys that changed; the newest counts. */
+	applySettings({ me = 0, muted_until }: { me?: number; muted_until?: string | null }): void {
+		if (muted_until === undefined || me < this.mutedMe) return;
+		this.mutedUntil = muted_until;
+		this.mutedMe = me;
+	}
+
 	/** The conversation as its reader sees it: a list item, a GET, a snapshot. False: one is no longer in it. */
 	applyItem(item: Conversation): boolean {
 		if (!this.conversation || item.last_rev >= this.conversation.last_rev) this.conversation = { ...item, title: this.title };
 		this.applyTitle(item.title, item.last_rev);
 		this.applyRead(item.read_seq);
+		if (!this.mutedMe) this.mutedUntil = item.muted_until ?? null;
 		if (item.last_message) this.applyMessage(item.last_message);
 		return item.members.map((row) => this.applyMember(row, item.last_rev + 1)).every(Boolean);
 	}

@@ -71,6 +71,7 @@ export interface Conversation {
 	slow_mode_s?: number;
 	/** One's own; null where the row is nobody's in particular. */
 	role?: string | null;
+	muted_until?: string | null;
 }
 
 export interface Page<T> {
@@ -102,6 +103,7 @@ export interface Membership {
 	rev: number;
 	me: number;
 	read_seq?: number;
+	muted_until?: string | null;
 }
 
 export interface Rejection {
@@ -170,6 +172,7 @@ export interface Frame {
 	items?: Presence[];
 	online?: number;
 	blocked?: boolean;
+	muted_until?: string | null;
 	blocks?: BlockRow[];
 	user?: User;
 }

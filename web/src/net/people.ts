@@ -1,6 +1,6 @@
-// Whom one wants to hear from, by REST.
+// Whom and what one wants to hear of, by REST.
 
-import type { Page, User } from "../core/types";
+import type { Membership, Page, User } from "../core/types";
 import type { Session } from "./session";
 
 const PAGE = 200;
@@ -20,4 +20,13 @@ export function unblock(session: Session, userId: string): Promise<void> {
 
 export function listBlocked(session: Session, cursor: string | null): Promise<Page<Blocked>> {
 	return session.call("GET", `/users/me/blocks?${new URLSearchParams({ limit: String(PAGE), ...(cursor ? { cursor } : {}) })}`);
+}
+
+/** `until`: RFC 3339; null: for ever. */
+export function mute(session: Session, conversationId: string, until: string | null): Promise<Membership> {
+	return session.call("PUT", `/conversations/${conversationId}/mute`, until ? { until } : {});
+}
+
+export function unmute(session: Session, conversationId: string): Promise<Membership> {
+	return session.call("DELETE", `/conversations/${conversationId}/mute`);
 }

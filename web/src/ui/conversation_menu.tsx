@@ -9,7 +9,7 @@ import { Menu, type MenuItem } from "./menu";
 export function ConversationMenu({ chat, stream }: { chat: Chat; stream: ConversationStream }) {
 	chat.version.value;
 	const items = stream.conversation?.kind === "group" ? ofGroup(chat, stream) : ofDirect(chat, stream);
-	if (!items.length) return null;
+	items.push(...ofMuting(chat, stream));
 	return (
 		<Menu label="What to do with this conversation" testid="conversation-menu" items={items}>
 			<MoreIcon />
@@ -19,6 +19,18 @@ export function ConversationMenu({ chat, stream }: { chat: Chat; stream: Convers
 
 function ofGroup(chat: Chat, stream: ConversationStream): MenuItem[] {
 	return [{ label: "Members and settings", testid: "open-group", run: () => (chat.panel.value = { kind: "group", conversationId: stream.id }) }];
+}
+
+const HOUR_MS = 3_600_000;
+
+function ofMuting(chat: Chat, stream: ConversationStream): MenuItem[] {
+	const forMs = (ms: number) => () => chat.mute(stream, new Date(Date.now() + ms).toISOString());
+	if (chat.isMuted(stream)) return [{ label: "Unmute", testid: "unmute", run: () => chat.mute(stream, false) }];
+	return [
+		{ label: "Mute for an hour", testid: "mute-hour", run: forMs(HOUR_MS) },
+		{ label: "Mute for a day", testid: "mute-day", run: forMs(24 * HOUR_MS) },
+		{ label: "Mute", testid: "mute", run: () => chat.mute(stream, null) },
+	];
 }
 
 function ofDirect(chat: Chat, stream: ConversationStream): MenuItem[] {

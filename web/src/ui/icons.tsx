@@ -112,6 +112,12 @@ export const EyeIcon = () => (
 	</Icon>
 );
 
+export const MutedIcon = () => (
+	<svg class="icon muted" viewBox="0 0 24 24" role="img" aria-label="muted" data-testid="muted">
+		<path d="M6.5 16V11a5.5 5.5 0 0 1 9-4.200M17.5 11v5H8M10 19.500h4M4.5 19.500l15-15" />
+	</svg>
+);
+
 /** The bird the server is named after: black head, white collar, rust breast, on its stone. */
 export const Logo = () => (
 	<svg class="logo" viewBox="0 0 64 64" aria-hidden="true" focusable="false">

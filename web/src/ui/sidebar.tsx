@@ -7,7 +7,7 @@ import type { ConversationStream } from "../core/stream";
 import { Failure, type User } from "../core/types";
 import { findUsers } from "../net/source";
 import { Avatar } from "./avatar";
-import { GearIcon, GroupIcon, LeaveIcon, SearchIcon } from "./icons";
+import { GearIcon, GroupIcon, LeaveIcon, MutedIcon, SearchIcon } from "./icons";
 import { Dot } from "./presence";
 import { fullTimeOf, shortTimeOf } from "./time";
 import { typingText } from "./typing";
@@ -207,6 +207,7 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 	const { chat, stream } = props;
 	chat.version.value;
 	const unread = chat.unread(stream);
+	const muted = chat.isMuted(stream);
 	const newest = stream.newest;
 	const typing = typingText(stream);
 	const mine = newest?.sender_id === chat.session.user.id;
@@ -236,8 +237,9 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 						{typing || (mine && "You: ")}
 						{typing ? "" : newest ? (newest.content ?? "Message deleted") : "No messages yet"}
 					</span>
+					{muted && <MutedIcon />}
 					{unread > 0 && (
-						<span class="badge">
+						<span class={muted ? "badge badge-muted" : "badge"}>
 							{unread > 99 ? "99+" : unread}
 							<span class="unseen"> unread</span>
 						</span>
