@@ -197,6 +197,7 @@ def test_a_type_that_is_not_known(ann: Person, type_: str) -> None:
 WRONG: dict[type, list[object]] = {
     str: [7, True, None, [], {}, 1.5],
     int: ["7", True, None, [], {}, 1.5, 2**53, -(2**60)],
+    list: ["x", True, None, 7, {}, [7], ["x"], [None]],
 }
 
 
@@ -332,10 +333,13 @@ def test_who_has_ended_does_not_get_in(stack: Stack, ann: Person, end: Callable[
     assert live.wait_closed(4) == 4403, "and the connection with it, at once"
 
 
-@pytest.mark.parametrize("example", [p for p in LIVE_FRAMES if p.id not in ("ping", "auth.refresh", "typing.start")])
+STORE_NOTHING = ("ping", "auth.refresh", "typing.start", "presence.watch")
+
+
+@pytest.mark.parametrize("example", [p for p in LIVE_FRAMES if p.id not in STORE_NOTHING])
 def test_who_has_ended_says_nothing_any_more(stack: Stack, ann: Person, bob: Person, example: Json) -> None:
     """The session is asked for in the transaction that stores, whatever the socket has heard; then it closes. Typing
-    stores nothing and asks nothing."""
+    and presence.watch store nothing and ask nothing."""
     here = standing_in(example, ann, bob)
     room = ann.conversation_with(bob)
     before = bob.history(room)

@@ -93,6 +93,20 @@ def test_a_killed_process_is_missed_and_its_successor_too(make_stack: MakeStack)
             assert watch(eye, bob, cy) == {bob.id: "online", cy.id: "offline"}
 
 
+def test_a_process_that_stood_still_tells_of_its_people_again(make_stack: MakeStack) -> None:
+    stack = make_stack(QUICK)
+    ann, bob = people(stack, "ann", "bob")
+    with second_push(stack) as second, ann.connect(direct=True) as eye, connect_second(bob) as live:
+        sees(eye, {bob: "online"})
+        mark = len(eye.objects)
+        second.freeze()
+        hears(eye, bob, "offline", since=mark)
+        mark = len(eye.objects)
+        second.thaw()
+        hears(eye, bob, "online", since=mark)
+        assert live.request("ping")["ok"] is True
+
+
 def test_an_emptied_redis_is_filled_again(make_stack: MakeStack) -> None:
     stack = make_stack(QUICK)
     ann, bob = people(stack, "ann", "bob")
