@@ -16,6 +16,7 @@ struct person {
 	int64_t seen_ms;    /* wall clock, likewise */
 	bool wanted, held;  /* in Redis: as it should be, as it was last answered */
 	bool flying, queued;
+	bool again;                 /* what is flying was taken before all had to be written anew */
 	int64_t refreshed_ms;       /* monotonic */
 	struct person *prev, *next; /* in here->dirty */
 	struct presence row;        /* unknown: none is due */
@@ -165,6 +166,7 @@ presence_here_rewrite(struct presence_here *here)
 
 	HASH_ITER (hh, here->people, person, next) {
 		person->held = !person->wanted;
+		person->again = person->flying;
 		queue(here, person);
 	}
 }
@@ -202,7 +204,8 @@ presence_here_answered(struct presence_here *here, const struct presence_change 
 		if (!person)
 			continue;
 		person->flying = false;
-		person->held = answers ? changes[i].here : !changes[i].here;
+		person->held = answers && !person->again ? changes[i].here : !person->wanted;
+		person->again = false;
 		if (answers && answers[i] == '-')
 			set_row(person, PRESENCE_OFFLINE, changes[i].seen_ms);
 		if (person->wanted != person->held)

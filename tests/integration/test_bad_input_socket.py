@@ -199,6 +199,7 @@ WRONG: dict[type, list[object]] = {
     int: ["7", True, None, [], {}, 1.5, 2**53, -(2**60)],
     list: ["x", True, None, 7, {}, [7], ["x"], [None]],
 }
+STORE_NOTHING = ("ping", "auth.refresh", "typing.start", "presence.watch")
 
 
 @pytest.mark.parametrize("example", LIVE_FRAMES)
@@ -331,9 +332,6 @@ def test_who_has_ended_does_not_get_in(stack: Stack, ann: Person, end: Callable[
     live = Live(stack.url)
     assert live.request("auth", token=ann.token)["error"]["code"] == "session_ended"
     assert live.wait_closed(4) == 4403, "and the connection with it, at once"
-
-
-STORE_NOTHING = ("ping", "auth.refresh", "typing.start", "presence.watch")
 
 
 @pytest.mark.parametrize("example", [p for p in LIVE_FRAMES if p.id not in STORE_NOTHING])

@@ -159,6 +159,20 @@ an_emptied_redis_is_written_again(void **state)
 }
 
 static void
+what_is_under_way_meanwhile_is_written_again_too(void **state)
+{
+	struct presence_here *here = *state;
+	struct presence_change change;
+
+	presence_here_came(here, ANN, 1000);
+	assert_int_equal(presence_here_take(here, &change, 1), 1);
+	presence_here_rewrite(here);
+	presence_here_answered(here, &change, 1, "=");
+	expect_changes(here, "11", '+');
+	expect_changes(here, "", '=');
+}
+
+static void
 who_stays_is_refreshed(void **state)
 {
 	struct presence_here *here = *state;
@@ -200,6 +214,7 @@ main(void)
 		HERE(what_is_not_answered_is_told_again),
 		HERE(a_change_under_way_is_followed_by_what_came_after),
 		HERE(an_emptied_redis_is_written_again),
+		HERE(what_is_under_way_meanwhile_is_written_again_too),
 		HERE(who_stays_is_refreshed),
 		HERE(the_end_writes_who_has_left),
 	};
