@@ -270,7 +270,10 @@ def test_the_audit_is_paged_and_append_only(stack: Stack, admin: Person, person:
     assert [e["action"] for e in page["items"]] == ["user.disabled"] and page["next_cursor"] is None
     assert len(audit(admin, target=ann.id, action="user")) == 2 and audit(admin, action="use") == []
     assert audit(admin, actor=ann.id) == []
-    problem(admin.get("/admin/audit", limit=0), 422, "out_of_range")
+    problem(admin.post("/admin/invites", {"code": "mine"}), 400, "unknown_key")
+    for path in ("/admin/audit", "/admin/invites"):
+        problem(admin.get(path, limit=0), 422, "out_of_range")
+        problem(admin.get(path, cursor="odd"), 400, "cursor_invalid")
     for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             truth.write(stack, statement)
