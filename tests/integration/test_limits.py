@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import httpx
 import pytest
 
@@ -192,11 +190,12 @@ def test_without_redis_the_limits_go_on(make_stack: MakeStack) -> None:
 
 def test_slow_mode_at_both_doors(make_stack: MakeStack) -> None:
     stack = make_stack()
-    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
-    conversation_id = ann.conversation_with(bob)
-    with sqlite3.connect(stack.data / "stonechat.db", timeout=10) as database:
-        database.execute("UPDATE conversations SET slow_mode_s = 60 WHERE id = ?", [conversation_id])
-    database.close()
+    olga, ann, bob = (Person.new(stack, name) for name in ("olga", "ann", "bob"))
+    group = olga.post("/conversations", {"kind": "group", "title": "slow", "member_ids": [ann.id, bob.id]})
+    conversation_id = group.json()["id"]
+    slow = olga.request("PATCH", f"/conversations/{conversation_id}", json={"slow_mode_s": 60})
+    assert slow.status_code == 200
+    assert [olga.send(conversation_id, text).status_code for text in ("its owner", "is exempt")] == [201] * 2
     first = ann.send(conversation_id, "first")
     assert first.status_code == 201
     second = ann.send(conversation_id, "second")
