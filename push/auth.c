@@ -15,12 +15,14 @@
 #include "reply.h"
 #include "session_private.h"
 #include "token.h"
+#include "writer/writer.h"
 
 enum {
 	TYPING_RESEND_MS = 3000,
 	TYPING_EXPIRE_MS = 6000,
 	TOKEN_GRACE_MAX_MS = 30 * 1000, /* for a refresh that is on its way */
 	TOKEN_GRACE_PART = 20,          /* and at most this part of the token's life */
+	TOKEN_USE_NOTED_MS = 60 * 1000, /* last_used_at of a personal one is written no more often */
 };
 
 static const json_int_t REV_MAX = ((json_int_t)1 << 53) - 1;
@@ -163,6 +165,32 @@ join(struct session *session, struct auth *auth)
 		     WS_TOO_MANY_CONNECTIONS, "too_many_connections");
 }
 
+static void
+on_noted(struct write_op *op)
+{
+	arena_finish(&op->arena);
+	free(op);
+}
+
+/* Written behind, and once a minute at most; a token that cannot be noted as used is used nevertheless. */
+static void
+note_use(struct session *session, const struct login *login)
+{
+	struct writer *writer = session->server->options.writer;
+	struct write_access_token *write;
+
+	if (writer == NULL || clock_wall_ms() - login->last_used_at_ms < TOKEN_USE_NOTED_MS)
+		return;
+	write = calloc(1, sizeof *write);
+	if (write == NULL)
+		abort();
+	write->op.kind = WRITE_USE_TOKEN;
+	write->op.done = on_noted;
+	memcpy(write->token.id, login->session_id, sizeof write->token.id);
+	if (writer_submit(writer, &write->op) != OK)
+		free(write);
+}
+
 /* A personal access token is known by what was looked up. */
 static void
 take_login(struct session *session, struct auth *auth)
@@ -176,6 +204,7 @@ take_login(struct session *session, struct auth *auth)
 		memcpy(session->user_id, login->user_id, sizeof session->user_id);
 		memcpy(session->login_id, login->session_id, sizeof session->login_id);
 		take_expiry(session, &claims);
+		note_use(session, login);
 	}
 	join(session, auth);
 }

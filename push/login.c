@@ -17,6 +17,7 @@ find_token(struct login *login, struct db *db)
 	TRY(access_tokens_find(db, login->token_hash, clock_wall_ms(), &session, &login->job.fault));
 	memcpy(login->user_id, session.user_id, sizeof login->user_id);
 	memcpy(login->session_id, session.id, sizeof login->session_id);
+	login->last_used_at_ms = session.last_used_at_ms;
 	login->expires_at_ms = session.expires_at_ms;
 	return OK;
 }

@@ -12,7 +12,7 @@ struct login {
 	char session_id[ID_SIZE];
 	/* The hash of a personal access token, which says what the ids are; "": they are given. */
 	char token_hash[ID_SECRET_SIZE];
-	int64_t expires_at_ms; /* of the token */
+	int64_t last_used_at_ms, expires_at_ms; /* of the token */
 	/* On the loop: `status` OK, ERR_UNAUTHORIZED (the session was ended, or the user is disabled), or another failure. Frees
 	 * what `login` is embedded in. */
 	void (*done)(struct login *login, enum status status);

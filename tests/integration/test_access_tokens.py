@@ -13,6 +13,7 @@ from support.live import Live
 from support.problems import problem
 from support.shared import Shared
 from support.stack import Stack
+from support.waiting import wait_until
 
 
 def make(person: Person, **more: object) -> Json:
@@ -104,6 +105,7 @@ def test_a_token_opens_a_socket_and_its_end_closes_it(ann: Person, bob: Person) 
     live = Live(ann.stack.url)
     hello = live.authenticate(made["token"])
     assert 3500 < hello["token_expires_in"] <= 3600
+    wait_until(lambda: ann.get("/auth/tokens").json()["items"][0]["last_used_at"], "the use is noted")
     begun = time.monotonic()
     assert ann.request("DELETE", f"/auth/tokens/{made['id']}").status_code == 204
     assert live.wait_closed(timeout=3.0) == 4403

@@ -425,6 +425,24 @@ finish(void **state)
 	return 0;
 }
 
+static void
+a_personal_token_shows_what_it_is(void **state)
+{
+	char token[TOKEN_PERSONAL_SIZE], other[TOKEN_PERSONAL_SIZE], prefix[TOKEN_PERSONAL_PREFIX_SIZE];
+
+	(void)state;
+	token_personal_make(other, prefix);
+	token_personal_make(token, prefix);
+	assert_string_not_equal(token, other);
+	assert_int_equal(strlen(prefix), strlen("stonechat_pat_") + 8);
+	assert_memory_equal(token, prefix, strlen(prefix));
+	assert_int_equal(token[strlen(prefix)], '_');
+	assert_int_equal(strlen(token), strlen(prefix) + 1 + 43);
+	assert_true(token_is_personal(token));
+	assert_false(token_is_personal("stonechat_pa"));
+	assert_false(token_is_personal("eyJhbGciOiJIUzI1NiJ9.e30.c2ln"));
+}
+
 #define in_fresh_folder(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int
@@ -439,6 +457,7 @@ main(void)
 		cmocka_unit_test(every_claim_is_checked),
 		cmocka_unit_test(a_refresh_token_has_one_successor),
 		cmocka_unit_test(what_is_no_refresh_token_does_no_harm),
+		cmocka_unit_test(a_personal_token_shows_what_it_is),
 		in_fresh_folder(key_is_made_once_and_kept),
 		in_fresh_folder(programs_that_start_at_once_get_the_same_key),
 		in_fresh_folder(unfit_keys_are_refused),

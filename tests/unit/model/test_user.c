@@ -24,6 +24,13 @@ usernames_are_folded_and_keyed(void **state)
 		 "abcdefghijklmnopqrstuvwxyzol2345"},
 		{"abcdefghijklmnopqrstuvwxyz0123456", NULL, NULL},
 		{"ab", NULL, NULL},
+		{"0ll1.oO0", "0ll1.oo0", "olllooo"},
+		{"a-b_c.d", "a-b_c.d", "abcd"},
+		{"_ada", NULL, NULL},
+		{"ada_", NULL, NULL},
+		{"ada.", NULL, NULL},
+		{"a--da", NULL, NULL},
+		{"a.-da", NULL, NULL},
 		{"", NULL, NULL},
 		{".ada", NULL, NULL},
 		{"ada-", NULL, NULL},
@@ -92,6 +99,12 @@ display_names_are_checked(void **state)
 		 false},                    /* right-to-left override */
 		{"Ada\xe2\x80\x8b", false}, /* zero-width space */
 		{"\xff", false},
+		{"Ada\xe2\x81\xa6x", false},        /* left-to-right isolate */
+		{"Ada\xd8\x9c", false},             /* Arabic letter mark */
+		{"Ada\xe2\x80\x8d", false},         /* zero-width joiner */
+		{"Ada\xe2\x81\xa0", false},         /* word joiner */
+		{"Ada\xef\xbb\xbf", false},         /* byte order mark */
+		{"\xd7\xa2\xd7\x93\xd7\x94", true}, /* letters that run from right to left are no control */
 		{"0123456789012345678901234567890123456789012345678901234567890123", true},
 		{"01234567890123456789012345678901234567890123456789012345678901234", false},
 	};
