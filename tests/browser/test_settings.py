@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 from playwright.sync_api import expect
 
@@ -98,6 +100,23 @@ def test_a_token_is_shown_once(stack: Stack, visitor: MakeVisitor) -> None:
     ann.at("token-revoke-confirm").click()
     expect(ann.at("token")).to_have_count(0)
     assert who_am_i().status_code == 401
+
+
+def test_everything_is_taken_along(stack: Stack, visitor: MakeVisitor) -> None:
+    ann = visitor()
+    name = new_name("ann")
+    ann.sign_up(name)
+    ann.open_with(name)
+    ann.write("note to self")
+    expect(ann.bubble("note to self")).to_have_attribute("data-state", "sent")
+    ann.at("open-settings").click()
+    ann.at("tab-data").click()
+    with ann.page.expect_download() as download:
+        ann.at("export").click()
+    assert download.value.suggested_filename == f"stonechat-{name}.jsonl"
+    rows = [json.loads(line) for line in download.value.path().read_text().splitlines()]
+    assert rows[0]["kind"] == "profile" and rows[0]["username"] == name
+    assert "note to self" in [row.get("content") for row in rows]
 
 
 def test_all_other_devices_are_logged_out(stack: Stack, visitor: MakeVisitor) -> None:

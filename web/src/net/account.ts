@@ -1,6 +1,6 @@
 // What concerns oneself, by REST: profile, password, where one is logged in.
 
-import type { Me, Page } from "../core/types";
+import { Failure, type Me, type Page } from "../core/types";
 import type { Session } from "./session";
 
 const PAGE = 200;
@@ -64,4 +64,30 @@ export function endToken(session: Session, id: string): Promise<void> {
 export async function deleteMe(session: Session, password: string): Promise<void> {
 	await session.call("DELETE", "/users/me", { password });
 	session.end("logged_out");
+}
+
+/** Everything that is one's own, as lines of JSON. `progress` hears how many there are so far. */
+export async function exportMe(session: Session, progress: (rows: number) => void): Promise<Blob> {
+	const parts: string[] = [];
+	let rows = 0;
+	for (let cursor: string | null = ""; cursor !== null; ) {
+		const query = new URLSearchParams({ limit: String(PAGE), ...(cursor ? { cursor } : {}) });
+		const page: Page<object> = await insist(() => session.call("GET", `/users/me/export?${query}`));
+		parts.push(...page.items.map((row) => `${JSON.stringify(row)}\n`));
+		progress((rows += page.items.length));
+		cursor = page.next_cursor;
+	}
+	return new Blob(parts, { type: "application/x-ndjson" });
+}
+
+/** A page that is refused for the rate is asked for again when the server says. */
+async function insist<T>(ask: () => Promise<T>): Promise<T> {
+	for (;;) {
+		try {
+			return await ask();
+		} catch (error) {
+			if (!(error instanceof Failure) || error.code !== "rate_limited") throw error;
+			await new Promise((done) => setTimeout(done, Math.max(error.retryAfterMs, 1_000)));
+		}
+	}
 }

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import type { Chat } from "../chat";
 import { type Invite, listInvites, makeInvite, readSignUp, revokeInvite, setSignUp, type SignUp } from "../net/admin";
-import { Confirm, Field, Refusal, Submit, wrongOf } from "../ui/form";
+import { Confirm, empty, Field, Refusal, Submit, wrongOf } from "../ui/form";
 import { useAnswer, useTask } from "../ui/task";
 import { agoOf, dateOf } from "../ui/time";
 import { More, usePages } from "./pages";
@@ -64,7 +64,7 @@ function MakeInvite(props: { chat: Chat; onMade(invite: Invite & { code: string 
 	const submit = async (event: Event) => {
 		event.preventDefault();
 		const given = new FormData(form.current!);
-		if (await make.run(String(given.get("note") ?? "").trim(), Number(given.get("invite-days")))) form.current?.reset();
+		if (await make.run(String(given.get("note") ?? "").trim(), Number(given.get("invite-days")))) empty(form.current, "note");
 	};
 	return (
 		<form ref={form} class="form" onSubmit={submit} noValidate>

@@ -5,7 +5,7 @@ import { useRef } from "preact/hooks";
 import type { Chat } from "../chat";
 import { Failure } from "../core/types";
 import { type AccessToken, endToken, listTokens, makeToken, type NewAccessToken } from "../net/account";
-import { Confirm, Field, Refusal, Submit, wrongOf } from "../ui/form";
+import { Confirm, empty, Field, Refusal, Submit, wrongOf } from "../ui/form";
 import { useAnswer, useTask } from "../ui/task";
 import { agoOf, dateOf } from "../ui/time";
 import { Secret } from "./secret";
@@ -51,7 +51,7 @@ function MakeToken(props: { chat: Chat; onMade(token: NewAccessToken): void }) {
 		const given = new FormData(form.current!);
 		const name = String(given.get("token-name") ?? "").trim();
 		if (!name) return make.say(new Failure(0, "incomplete", "Say what the token is for.", false, 0, [{ field: "name", detail: "" }]));
-		if (await make.run(name, Number(given.get("days")))) form.current?.reset();
+		if (await make.run(name, Number(given.get("days")))) empty(form.current, "token-name");
 	};
 	return (
 		<form ref={form} class="form" onSubmit={submit} noValidate>

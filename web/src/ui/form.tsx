@@ -47,6 +47,12 @@ export function Field(props: FieldProps) {
 	);
 }
 
+/** Empties one field; a reset would empty the choices too. */
+export function empty(form: HTMLFormElement | null, name: string): void {
+	const field = form?.elements.namedItem(name);
+	if (field instanceof HTMLInputElement) field.value = "";
+}
+
 /** What the server says about one field; "" when that is all it says. */
 export function wrongOf(failure: Failure | null, field: string): string | undefined {
 	const detail = failure?.fields.find((one) => one.field === field)?.detail;
