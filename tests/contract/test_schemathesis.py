@@ -67,7 +67,7 @@ peers = ["ann", "eve"]
 
 # Everybody may see everybody.
 [[operations]]
-include-operation-id = "get_user"
+include-operation-id = ["get_user", "get_presence"]
 checks.object_level_authorization.enabled = false
 
 # A deleted message keeps its place: it is 200, without its content.
