@@ -1,24 +1,30 @@
 /* GET /api/v1/admin/audit: what administrators and operators did, the newest first. */
 #include "admin.h"
+#include "base/text.h"
 #include "cursor.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/audit.h"
 
-static const char *
-or_all(const char *text)
+enum { FILTER_CODE_POINTS_MAX = 128 };
+
+/* "" passes all. */
+static enum status
+read_filter(struct req *req, const char *name, const char **ret_text)
 {
-	return text ? text : "";
+	const char *text = req_query(req, name);
+
+	if (text && text_code_points(text) > FILTER_CODE_POINTS_MAX)
+		return fault_set(&req->fault, ERR_INVALID, "out_of_range", name, "%s has at most %d characters.", name,
+				 FILTER_CODE_POINTS_MAX);
+	*ret_text = text ? text : "";
+	return OK;
 }
 
 enum status
 op_list_audit(struct req *req)
 {
-	struct audit_filter filter = {
-		or_all(req_query(req, "actor")),
-		or_all(req_query(req, "action")),
-		or_all(req_query(req, "target")),
-	};
+	struct audit_filter filter;
 	const char *before = NULL;
 	int64_t limit, unused;
 	struct audit_entry *entries;
@@ -27,6 +33,9 @@ op_list_audit(struct req *req)
 	struct db *db;
 
 	TRY(admin_check(req));
+	TRY(read_filter(req, "actor", &filter.actor));
+	TRY(read_filter(req, "action", &filter.action));
+	TRY(read_filter(req, "target", &filter.target));
 	TRY(req_query_limit(req, &limit));
 	TRY(cursor_read(req, req_query(req, "cursor"), "audit", &unused, &before));
 	TRY(req_db(req, &db));
