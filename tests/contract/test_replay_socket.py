@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import httpx
 import pytest
 
+from support import crowd
 from support.client import Json, Person, new_id
 from support.live import Live
 from support.protocol import examples, is_from_client
@@ -22,7 +24,9 @@ REFUSED = [e for e in EXAMPLES if e.get("ok") is False]
 EVENTS = [e for e in EXAMPLES if "type" in e and "reply_to" not in e and not is_from_client(e)]
 
 # Those that need a stack of their own, because Redis or push goes.
-OF_AN_END = {"mode", "changes", "reconnect"}
+OF_AN_END = {"mode", "changes", "reconnect", "presence.unknown"}
+# Others in a conversation of which only a number is told.
+LARGE = 260
 # Keys that the text names and no example shows.
 SOMETIMES = {"gap": {"reset"}, "changes": {"snapshot"}, "conversation.removed": {"me"}}
 
@@ -202,6 +206,54 @@ def passing(type_: str, said: str, **keys: object) -> Cause:
     return cause
 
 
+def in_a_group(type_: str, act: Callable[[Scene, str], object], **keys: object) -> Cause:
+    """The event that Bob gets for what Ann does in a group of theirs."""
+
+    def cause(scene: Scene) -> Json:
+        group = scene.ann.make_group("Tea", scene.bob)
+        live = scene.socket(scene.bob)
+        answer = act(scene, group)
+        assert isinstance(answer, httpx.Response) and answer.is_success, answer
+        return live.event(type_, conversation_id=group, **keys)
+
+    return cause
+
+
+def add_somebody(scene: Scene, group: str) -> httpx.Response:
+    return scene.ann.add(group, Person.new(scene.stack))
+
+
+def by_oneself(type_: str, method: str, path: str, body: Json | None = None) -> Cause:
+    """What Bob's devices hear of what he did himself."""
+
+    def cause(scene: Scene) -> Json:
+        live = scene.socket(scene.bob.another_device())
+        here = path.format(room=scene.room, ann=scene.ann.id)
+        assert scene.bob.request(method, here, json=body).is_success
+        return live.event(type_)
+
+    return cause
+
+
+def presence_updated(scene: Scene) -> Json:
+    live = scene.socket(scene.ann)
+    assert live.request("presence.watch", user_ids=[scene.bob.id])["ok"]
+    scene.socket(scene.bob)
+    return live.event("presence.updated")
+
+
+def presence_count(scene: Scene) -> Json:
+    group, _ = crowd.make_group(scene.stack, scene.ann, LARGE)
+    return scene.socket(scene.ann).event("presence.count", 30, conversation_id=group)
+
+
+def user_updated(scene: Scene) -> Json:
+    live = scene.socket(scene.ann)
+    assert live.request("presence.watch", user_ids=[scene.bob.id])["ok"]
+    assert scene.bob.request("PATCH", "/users/me", json={"display_name": "Robert"}).is_success
+    return live.event("user.updated")
+
+
 def session_revoked(scene: Scene) -> Json:
     live = scene.socket(scene.ann.another_device())
     live_id = scene.ann.get("/auth/sessions").json()["items"]
@@ -249,6 +301,26 @@ CAUSES: dict[str, Cause] = {
     "read.updated in passing": passing("read.updated", "read.update", seq=1),
     "delivered.updated in passing": passing("delivered.updated", "delivered.update", seq=1),
     "typing.started in passing": passing("typing.started", "typing.start"),
+    "member.joined": in_a_group("member.joined", add_somebody),
+    "member.updated": in_a_group("member.updated", lambda s, group: s.ann.give_role(group, s.bob.id, "admin")),
+    "member.left": in_a_group("member.left", lambda s, group: s.ann.remove(group, s.bob.id)),
+    "conversation.updated": in_a_group(
+        "conversation.updated",
+        lambda s, group: s.ann.request("PATCH", f"/conversations/{group}", json={"title": "Tea!"}),
+    ),
+    "conversation.deleted": in_a_group(
+        "conversation.deleted", lambda s, group: s.ann.request("DELETE", f"/conversations/{group}")
+    ),
+    "conversation.settings role": in_a_group(
+        "conversation.settings", lambda s, group: s.ann.give_role(group, s.bob.id, "admin")
+    ),
+    "conversation.settings muted_until": by_oneself(
+        "conversation.settings", "PUT", "/conversations/{room}/mute", {"until": "2099-01-31T23:59:59.123Z"}
+    ),
+    "block.updated": by_oneself("block.updated", "PUT", "/users/me/blocks/{ann}"),
+    "presence.updated": presence_updated,
+    "presence.count": presence_count,
+    "user.updated": user_updated,
     "session.revoked": session_revoked,
     "changes of the person": changes_of_the_person,
     "gap": gap,
@@ -257,6 +329,8 @@ CAUSES: dict[str, Cause] = {
 
 
 def name_of(event: Json) -> str:
+    if event["type"] == "conversation.settings":
+        return f"{event['type']} {(event.keys() - {'type', 'me', 'conversation_id'}).pop()}"
     if "user_id" in event and not {"me", "rev"} & event.keys():
         return f"{event['type']} in passing"
     if "role" in event:
@@ -279,9 +353,12 @@ def test_an_event_is_what_really_comes(scene: Scene, example: Json) -> None:
 def test_without_the_bus_it_is_as_shown(own_stack: Stack) -> None:
     """The mode, and what was missing of a conversation, read from the database."""
     mode, changes = (next(e for e in EVENTS if name_of(e) == name) for name in ("mode", "changes"))
+    (unknown,) = [e for e in EVENTS if e["type"] == "presence.unknown"]
     scene = Scene(own_stack)
     live = scene.socket(scene.bob)
+    assert live.request("presence.watch", user_ids=[scene.ann.id])["ok"]
     own_stack.redis.kill()
+    assert live.event("presence.unknown", timeout=20) == unknown
     assert live.event("mode", timeout=20, mode="degraded") == mode
     scene.ann.say(scene.bob, "by the database")
     assert unlike(changes, live.event("changes", timeout=20, conversation_id=scene.room)) == []
