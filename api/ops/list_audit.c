@@ -6,7 +6,7 @@
 #include "req.h"
 #include "store/audit.h"
 
-enum { FILTER_CODE_POINTS_MAX = 128 };
+enum { FILTER_CODE_POINTS_MAX = 64 };
 
 /* "" passes all. */
 static enum status
