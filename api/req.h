@@ -51,7 +51,7 @@ struct req {
 	json_t *body; /* an object where the route has a body, {} when an optional one is missing */
 	struct caller caller;
 	struct rate_answer limit; /* what limit.c found */
-	const char *epoch; /* of its tags (etag.c); NULL until one is made */
+	const char *epoch;        /* of its tags (etag.c); NULL until one is made */
 	char request_id[REQ_ID_SIZE];
 
 	/* why a handler refused */

@@ -100,13 +100,13 @@ struct hub {
 	struct storage *storage;
 	struct subscriber *subscriber;
 	const struct hub_listener *listener; /* or NULL */
-	struct stream *streams;      /* by channel */
-	struct hub_socket *sockets;  /* by number */
-	struct hub_user *users;      /* by id */
-	struct stream *due;          /* by due_next */
-	struct hub_socket *greeting; /* sockets whose hello is not over */
-	int64_t next_pull_at_ms;     /* of those that are told of a gap as they come */
-	struct join *joins;          /* conversations joined while connected, before they are read (join.c) */
+	struct stream *streams;              /* by channel */
+	struct hub_socket *sockets;          /* by number */
+	struct hub_user *users;              /* by id */
+	struct stream *due;                  /* by due_next */
+	struct hub_socket *greeting;         /* sockets whose hello is not over */
+	int64_t next_pull_at_ms;             /* of those that are told of a gap as they come */
+	struct join *joins;                  /* conversations joined while connected, before they are read (join.c) */
 	uint64_t next_number;
 	char epoch[EVENT_EPOCH_SIZE]; /* "" until the database has said it */
 	bool connected;               /* to the bus */

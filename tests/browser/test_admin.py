@@ -1,4 +1,4 @@
-"""An administrator in the page: invitations and the sign-up, people, the audit; and what it means to those concerned."""
+"""An administrator in the page: invitations and sign-up, people, the audit; and what it means to those concerned."""
 
 from __future__ import annotations
 

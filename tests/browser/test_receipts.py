@@ -66,7 +66,7 @@ def test_typing(stack: Stack, visitor: MakeVisitor) -> None:
 
 
 def test_presence(make_stack: MakeStack, browser: Browser) -> None:
-    """A dot for who is there; the head of the conversation says since when somebody isn't. Without Redis nobody is offline."""
+    """A dot for who is there; the head says since when somebody is not. Without Redis nobody is offline."""
     stack = make_stack({"presence.grace_ms": "300"})
     ann, bob = (Visitor(browser.new_context(), stack) for _ in range(2))
     ann_name, bob_name = new_name("ann"), new_name("bob")

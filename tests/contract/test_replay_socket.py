@@ -140,44 +140,6 @@ def after(type_: str, act: Callable[[Live, dict[str, str]], object]) -> Cause:
     return cause
 
 
-def in_group(type_: str, act: Callable[[Scene, str], object]) -> Cause:
-    """The event that Bob gets for what Ann does to a group of theirs."""
-
-    def cause(scene: Scene) -> Json:
-        live = scene.socket(scene.bob)
-        group_id = scene.ann.make_group("Tea", scene.bob)
-        live.event("conversation.created", conversation_id=group_id)
-        act(scene, group_id)
-        return live.event(type_, conversation_id=group_id)
-
-    return cause
-
-
-def add_somebody(scene: Scene, group_id: str) -> None:
-    new = Person.new(scene.stack)
-    assert scene.ann.add(group_id, new).status_code == 200
-    new.close()
-
-
-def promote(scene: Scene, group_id: str) -> None:
-    assert scene.ann.give_role(group_id, scene.bob.id, "admin").status_code == 200
-
-
-def rename(scene: Scene, group_id: str) -> None:
-    assert scene.ann.request("PATCH", f"/conversations/{group_id}", json={"title": "Coffee"}).status_code == 200
-
-
-def end(scene: Scene, group_id: str) -> None:
-    assert scene.ann.request("DELETE", f"/conversations/{group_id}").status_code == 204
-
-
-def muted(scene: Scene) -> Json:
-    live = scene.socket(scene.bob.another_device())
-    body = {"until": "2099-01-31T23:59:59.123Z"}
-    assert scene.bob.request("PUT", f"/conversations/{scene.room}/mute", json=body).is_success
-    return live.event("conversation.settings")
-
-
 def conversation_created(scene: Scene) -> Json:
     live, new = scene.socket(scene.bob), Person.new(scene.stack)
     new.say(scene.bob, "pleased to meet you")
@@ -288,13 +250,6 @@ CAUSES: dict[str, Cause] = {
     "reaction.updated": after(
         "reaction.updated", lambda live, where: live.request("reaction.add", emoji="👍", **where)
     ),
-    "member.joined": in_group("member.joined", add_somebody),
-    "member.updated": in_group("member.updated", promote),
-    "member.left": in_group("member.left", lambda scene, group_id: scene.ann.remove(group_id, scene.bob.id)),
-    "conversation.updated": in_group("conversation.updated", rename),
-    "conversation.deleted": in_group("conversation.deleted", end),
-    "conversation.settings of a role": in_group("conversation.settings", promote),
-    "conversation.settings": muted,
     "conversation.created": conversation_created,
     "conversation.removed": conversation_removed,
     "read.updated": read_updated,
@@ -333,8 +288,6 @@ def name_of(event: Json) -> str:
         return f"{event['type']} {(event.keys() - {'type', 'me', 'conversation_id'}).pop()}"
     if "user_id" in event and not {"me", "rev"} & event.keys():
         return f"{event['type']} in passing"
-    if "role" in event:
-        return f"{event['type']} of a role"
     streams = event["type"] in ("changes", "gap") and "conversation_id" not in event
     return f"{event['type']} of the person" if streams else str(event["type"])
 
