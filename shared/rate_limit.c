@@ -54,11 +54,11 @@ struct entry {
 
 /* What is being told to Redis about an entry. */
 struct share {
+	struct redis_word words[4];
+	int64_t count;
 	char key[KEY_SIZE + 5];
 	char amount[24], kept_ms[16];
-	int64_t count;
 	bool is_failures, forgiven;
-	struct redis_word words[4];
 };
 
 struct rate_limiter {
@@ -120,6 +120,7 @@ drop(struct rate_limiter *limiter, struct entry *entry)
 {
 	if (entry->dirty)
 		DL_DELETE(limiter->dirty, entry);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the analyzer takes the new head for the freed entry */
 	HASH_DEL(limiter->entries, entry);
 	free(entry);
 }
