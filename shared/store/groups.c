@@ -120,10 +120,13 @@ groups_join(struct db *db, const struct member *member, bool again)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, again ? "UPDATE members SET role = $3, rev = $4, user_rev = $5, joined_at = $6, left_at = NULL,"
-			    " read_seq = (SELECT last_seq FROM conversations WHERE id = $1)"
+			    " muted_until = NULL, read_seq = (SELECT last_seq FROM conversations WHERE id = $1),"
+			    " delivered_seq = (SELECT last_seq FROM conversations WHERE id = $1)"
 			    " WHERE conversation_id = $1 AND user_id = $2"
-			  : "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at, read_seq)"
-			    " VALUES ($1, $2, $3, $4, $5, $6, (SELECT last_seq FROM conversations WHERE id = $1))");
+			  : "INSERT INTO members"
+			    " (conversation_id, user_id, role, rev, user_rev, joined_at, read_seq, delivered_seq)"
+			    " VALUES ($1, $2, $3, $4, $5, $6, (SELECT last_seq FROM conversations WHERE id = $1),"
+			    " (SELECT last_seq FROM conversations WHERE id = $1))");
 
 	db_bind_text(stmt, 1, member->conversation_id);
 	db_bind_text(stmt, 2, member->user_id);

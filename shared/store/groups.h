@@ -35,7 +35,8 @@ MUST_USE enum status groups_advance(struct db *db, const char *conversation_id, 
 MUST_USE enum status groups_member(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 				   bool *ret_found, struct member *ret_member);
 
-/* Makes somebody a member, with all that was said before read: `again` when there is a row of a former membership.
+/* Makes somebody a member, with all that was said before delivered and read, and nothing muted: `again` when there is a row
+ * of a former membership.
  * member: conversation_id, user_id, role, rev, user_rev, joined_at_ms. */
 MUST_USE enum status groups_join(struct db *db, const struct member *member, bool again);
 MUST_USE enum status groups_set_role(struct db *db, const char *conversation_id, const char *user_id, const char *role,

@@ -39,8 +39,8 @@ announce_members(struct batch *batch, const struct write_group *write, const cha
 	batch_announce(batch, &event);
 }
 
-/* Everybody who is new learns it in their own stream, with the item as they see it. It is read once: it differs by the
- * membership alone, and a group may have ten thousand. */
+/* Everybody who is new learns it in their own stream, with the item as they see it. It is read once, since a group may have ten
+ * thousand: whoever joins, the first time or again, has read all and muted nothing, so it differs by the membership alone. */
 static enum status
 announce_created(struct batch *batch, const struct write_group *write)
 {

@@ -20,6 +20,7 @@ from support.stack import Stack
 from support.streams import Request
 
 AT_ONCE_S = 3.0  # three times the promise
+FULL = 10_000
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -181,6 +182,20 @@ def test_who_cannot_be_added(stack: Stack, ann: Person, bob: Person, eve: Person
     assert members(ann, group_id) == {ann.id: "owner", bob.id: "member"}
 
 
+def test_a_full_group_takes_nobody(stack: Stack, ann: Person, bob: Person, eve: Person) -> None:
+    group_id = ann.make_group("Tea", bob)
+    truth.write(stack, "UPDATE conversations SET member_count = ? WHERE id = ?", FULL, group_id)
+    before = item(ann, group_id)
+    problem(ann.add(group_id, eve), 409, "conversation_full")
+    problem(ann.request("PUT", f"/conversations/{group_id}/members/{eve.id}"), 409, "conversation_full")
+    problem(eve.get(f"/conversations/{group_id}"), 404, "conversation_not_found")
+    assert item(ann, group_id) == before and members(ann, group_id) == {ann.id: "owner", bob.id: "member"}
+    assert ann.add(group_id, bob).status_code == 200, "who is in it already needs no place"
+    assert bob.remove(group_id).status_code == 204
+    assert ann.add(group_id, eve).status_code == 200, "the place that became free"
+    problem(ann.add(group_id, bob), 409, "conversation_full")
+
+
 def test_a_direct_conversation_is_no_group(ann: Person, bob: Person, eve: Person) -> None:
     direct = ann.conversation_with(bob)
     problem(change(ann, direct, title="x"), 409, "not_a_group")
@@ -253,6 +268,22 @@ def test_a_former_member_is_added_again(ann: Person, bob: Person) -> None:
         later = ann.send(group_id, "with Bob").json()["id"]
         live.created(later)
     assert [row["id"] for row in bob.history(group_id)] == [missed, later]
+
+
+def test_who_comes_back_has_muted_nothing_and_missed_nothing(ann: Person, bob: Person, eve: Person) -> None:
+    group_id = ann.make_group("Tea", bob)
+    assert bob.request("PUT", f"/conversations/{group_id}/mute", json={}).status_code == 200
+    assert bob.remove(group_id).status_code == 204
+    ann.send(group_id, "without Bob")
+    with bob.connect() as of_bob, eve.connect() as of_eve:
+        assert ann.add(group_id, bob, eve).status_code == 200
+        for live in (of_bob, of_eve):
+            assert told(live, "conversation.created", group_id)["conversation"]["muted_until"] is None
+    rows = ann.get(f"/conversations/{group_id}/members").json()["items"]
+    cursors = {row["user_id"]: (row["read_seq"], row["delivered_seq"]) for row in rows}
+    for person in (bob, eve):
+        assert item(person, group_id)["muted_until"] is None
+        assert cursors[person.id] == (1, 1), "what was said before is read, so it has arrived"
 
 
 def is_out(o: Json) -> bool:
