@@ -28,7 +28,7 @@ bearer(struct req *req, const char **ret_token)
 enum status
 auth_claims(struct req *req, struct token_claims *ret_claims)
 {
-	const char *token;
+	const char *token = "";
 
 	TRY(bearer(req, &token));
 	return token_verify_cached(&req->reader->tokens, &req->app->token_key, token, clock_wall_ms() / 1000,
@@ -68,7 +68,7 @@ find_personal(struct req *req, const char *token, struct token_claims *ret_claim
 static enum status
 find_claims(struct req *req, struct token_claims *ret_claims, bool *ret_personal)
 {
-	const char *token;
+	const char *token = "";
 
 	TRY(bearer(req, &token));
 	*ret_personal = token_is_personal(token);

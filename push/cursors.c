@@ -125,8 +125,9 @@ static void
 free_entry(struct entry *entry)
 {
 	while (entry->waits)
-		free_wait(entry->waits);
+		free_wait(entry->waits); /* NOLINT(clang-analyzer-unix.Malloc): the first is another one by now */
 	wheel_cancel(entry->cursors->wheel, &entry->pause);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc,clang-analyzer-core.NullDereference): it cannot follow the macro's links */
 	HASH_DEL(entry->cursors->entries, entry);
 	free(entry);
 }
@@ -227,6 +228,7 @@ on_posted(struct loop_item *item)
 	if (flight->write.op.status == ERR_INTERNAL)
 		log_error("cursor_failed", LOG_S("detail", flight->write.op.fault.detail));
 	while ((wait = flight->waits) != NULL) { /* an answer may close a socket, and take waits of it away */
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc,clang-analyzer-core.NullDereference): it cannot follow the macro's links */
 		if (deserves_another_try(wait, &flight->write)) {
 			DL_DELETE(flight->waits, wait);
 			append(&entry->waits, wait);

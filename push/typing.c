@@ -36,7 +36,9 @@ forget_until(struct typing *typing, int64_t now_ms)
 	struct said *said;
 
 	while ((said = typing->oldest) != NULL && said->until_ms <= now_ms) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc,clang-analyzer-core.NullDereference): it cannot follow the macro's links */
 		DL_DELETE(typing->oldest, said);
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc,clang-analyzer-core.NullDereference): it cannot follow the macro's links */
 		HASH_DEL(typing->by_key, said);
 		free(said);
 	}

@@ -49,7 +49,7 @@ static void
 ask_redis(struct req *req, struct presence *people, size_t n_people)
 {
 	struct redis_word words[PIECES_MAX][REDIS_WORDS_MAX];
-	struct redis_command commands[PIECES_MAX];
+	struct redis_command commands[PIECES_MAX] = {0};
 	struct redis_reply replies[PIECES_MAX];
 	size_t n = 0;
 
