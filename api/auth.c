@@ -18,6 +18,7 @@ bearer(struct req *req, const char **ret_token)
 	static const char scheme[] = "Bearer ";
 	const char *header = req_header(req, "HTTP_AUTHORIZATION");
 
+	*ret_token = "";
 	if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
 		return req_fail(req, ERR_UNAUTHORIZED, "token_missing", "An access token is needed: log in first.");
 	header += sizeof scheme - 1;

@@ -145,24 +145,24 @@ on_ping(struct session *session, const struct event_frame *frame)
 
 struct row {
 	const char *type;
-	enum session_state state; /* in which it may come */
 	void (*handle)(struct session *session, const struct event_frame *frame);
-	bool is_send; /* counts in the class of sends, as at the REST door */
+	enum session_state state; /* in which it may come */
+	bool is_send;             /* counts in the class of sends, as at the REST door */
 };
 
 static const struct row rows[] = {
-	{"auth", SESSION_CONNECTED, auth_on_auth, false},
-	{"auth.refresh", SESSION_LIVE, auth_on_refresh, false},
-	{"message.send", SESSION_LIVE, on_message_send, true},
-	{"message.edit", SESSION_LIVE, on_message_edit, true},
-	{"message.delete", SESSION_LIVE, on_message_delete, true},
-	{"reaction.add", SESSION_LIVE, on_reaction_add, true},
-	{"reaction.remove", SESSION_LIVE, on_reaction_remove, true},
-	{"read.update", SESSION_LIVE, receipts_on_read, false},
-	{"delivered.update", SESSION_LIVE, receipts_on_delivered, false},
-	{"typing.start", SESSION_LIVE, receipts_on_typing, false},
-	{"presence.watch", SESSION_LIVE, presence_watch_on_frame, false},
-	{"ping", SESSION_LIVE, on_ping, false},
+	{"auth", auth_on_auth, SESSION_CONNECTED, false},
+	{"auth.refresh", auth_on_refresh, SESSION_LIVE, false},
+	{"message.send", on_message_send, SESSION_LIVE, true},
+	{"message.edit", on_message_edit, SESSION_LIVE, true},
+	{"message.delete", on_message_delete, SESSION_LIVE, true},
+	{"reaction.add", on_reaction_add, SESSION_LIVE, true},
+	{"reaction.remove", on_reaction_remove, SESSION_LIVE, true},
+	{"read.update", receipts_on_read, SESSION_LIVE, false},
+	{"delivered.update", receipts_on_delivered, SESSION_LIVE, false},
+	{"typing.start", receipts_on_typing, SESSION_LIVE, false},
+	{"presence.watch", presence_watch_on_frame, SESSION_LIVE, false},
+	{"ping", on_ping, SESSION_LIVE, false},
 };
 
 static const struct row *

@@ -20,7 +20,7 @@ function esbuild(...options) {
 
 function buildDocs(out) {
 	const swagger = join(here, "node_modules/swagger-ui-dist");
-	const document = parse(readFileSync(join(here, "../api/openapi.yaml"), "utf8"));
+	const document = parse(readFileSync(join(here, "../api/openapi.yaml"), "utf8"), { merge: true });
 	writeFileSync(join(out, "openapi.json"), JSON.stringify(document));
 	mkdirSync(join(out, "docs"));
 	for (const name of ["index.html", "docs.js"]) copyFileSync(join(here, "docs", name), join(out, "docs", name));

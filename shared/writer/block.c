@@ -19,21 +19,30 @@ block_is_open(struct batch *batch, const char *user_id, const char *sender_id, b
 	return OK;
 }
 
-/* Anybody can be unblocked, whatever has become of them. */
+static enum status
+check_somebody(struct batch *batch, struct write_block *write)
+{
+	struct user user;
+	struct fault fault = {0};
+	enum status status = users_get(batch->db, &batch->arena, write->block.user_id, &user, &fault);
+
+	if (status != OK && !batch_is_refusal(status, &fault))
+		return status;
+	/* Anybody can be unblocked, whatever has become of them. */
+	if (status != OK || (write->block.blocked && (user.disabled_at_ms || user.deleted_at_ms)))
+		return batch_refuse(&write->op, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
+	return OK;
+}
+
 static enum status
 check(struct batch *batch, struct write_block *write)
 {
-	bool active;
-
 	TRY(batch_check_session(batch, &write->op, write->session_id, write->user_id));
-	if (write->op.status != OK || !write->block.blocked)
+	if (write->op.status != OK)
 		return OK;
-	if (strcmp(write->user_id, write->block.user_id) == 0)
+	if (write->block.blocked && strcmp(write->user_id, write->block.user_id) == 0)
 		return batch_refuse(&write->op, ERR_INVALID, "block_oneself", "user_id", "This is yourself.");
-	TRY(direct_find_person(batch, write->block.user_id, &active));
-	if (!active)
-		return batch_refuse(&write->op, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
-	return OK;
+	return check_somebody(batch, write);
 }
 
 enum status

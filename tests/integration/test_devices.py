@@ -175,7 +175,8 @@ def test_conversations_that_cannot_be(person: MakePerson) -> None:
     assert create(user, user.id).status_code == 201
     problem(create(user, new_id()), 404, "user_not_found")
     problem(create(user, "x"), 422, "id_invalid")
-    problem(create(user, user.id, "group"), 422, "kind_unsupported")
+    problem(create(user, user.id, "group"), 400, "unknown_key")
+    problem(create(user, user.id, "channel"), 422, "kind_unsupported")
     problem(user.post("/conversations", {"kind": "direct"}), 400, "missing_key")
     problem(create(nobody(user), user.id), 401, "token_missing")
 

@@ -169,7 +169,7 @@ def test_who_cannot_be_added(stack: Stack, ann: Person, bob: Person, eve: Person
     for who in (eve.id, NOBODY):
         refused = problem(ann.post(path, {"user_ids": [bob.id, who]}), 422, "user_unavailable")
         assert who in refused["detail"]
-        problem(ann.request("PUT", f"{path}/{who}"), 422, "user_unavailable")
+        problem(ann.request("PUT", f"{path}/{who}"), 404, "user_not_found")
     truth.enable_user(stack, eve.id)
     truth.delete_user(stack, eve.id)
     problem(ann.post(path, {"user_ids": [eve.id]}), 422, "user_unavailable")
