@@ -46,10 +46,11 @@ membership_to_json(const struct membership *membership)
 	char muted_until[CLOCK_TEXT_SIZE];
 
 	clock_format(membership->muted_until_ms, muted_until);
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s?}", "conversation_id", membership->conversation_id,
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:s, s:s?}", "conversation_id", membership->conversation_id,
 			 "member", !membership->left, "rev", (json_int_t)membership->member_rev, "me",
 			 (json_int_t)membership->user_rev, "read_seq", (json_int_t)membership->read_seq, "last_rev",
-			 (json_int_t)membership->head, "muted_until", membership->muted_until_ms ? muted_until : NULL);
+			 (json_int_t)membership->head, "role", membership->role, "muted_until",
+			 membership->muted_until_ms ? muted_until : NULL);
 }
 
 json_t *

@@ -33,6 +33,7 @@ struct changes {
 struct membership {
 	char conversation_id[ID_SIZE];
 	bool left; /* also when the conversation was deleted */
+	char role[CONVERSATION_ROLE_SIZE];
 	int64_t user_rev, member_rev;
 	int64_t read_seq, delivered_seq;
 	int64_t muted_until_ms; /* 0: not muted */
@@ -72,7 +73,7 @@ struct head {
 json_t *message_page_to_json(const struct message_page *page);
 /* The body of list_changes. */
 json_t *changes_to_json(const struct changes *changes);
-/* {conversation_id, member: bool, rev, me, read_seq, last_rev, muted_until} */
+/* {conversation_id, member: bool, rev, me, read_seq, last_rev, role, muted_until} */
 json_t *membership_to_json(const struct membership *membership);
 /* The rows of the person's stream under their keys: memberships, blocks, rejections. */
 json_t *person_rows_to_json(const struct person_changes *changes);

@@ -12,11 +12,12 @@
 #include "model/message.h"
 
 enum {
-	CONVERSATION_MEMBERS_SHOWN = 20,  /* members in a list item; member_count has the rest */
-	CONVERSATION_CLOSE_MAX = 250,     /* members up to which they see each other type, receive and read */
-	CONVERSATION_MEMBERS_MAX = 10000, /* of a group */
-	CONVERSATION_ADDED_MAX = 100,     /* people a request */
-	CONVERSATION_TITLE_MAX = 100,     /* code points */
+	CONVERSATION_MEMBERS_SHOWN = 20,          /* members in a list item; member_count has the rest */
+	CONVERSATION_CLOSE_MAX = 250,             /* members up to which they see each other type, receive and read */
+	CONVERSATION_MEMBERS_MAX = 10000,         /* of a group */
+	CONVERSATION_ADDED_MAX = 100,             /* people a request */
+	CONVERSATION_TITLE_MAX = 100,             /* code points */
+	CONVERSATION_ROLE_SIZE = sizeof "member", /* owner and admin are shorter */
 	CONVERSATION_SLOW_MODE_MAX_S = 3600,
 	CONVERSATION_UNREAD_SHOWN = 99, /* unread_count counts up to one more than this */
 };

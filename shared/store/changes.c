@@ -231,6 +231,7 @@ read_membership(struct db_stmt *stmt, struct membership *ret_membership)
 	ret_membership->delivered_seq = db_column_int64(stmt, 6);
 	ret_membership->head = db_column_int64(stmt, 7);
 	ret_membership->muted_until_ms = db_column_int64(stmt, 9);
+	db_column_copy(stmt, 10, ret_membership->role, sizeof ret_membership->role);
 	if (!db_column_is_null(stmt, 2)) /* what ended it is a change of the conversation, not of the member */
 		ret_membership->member_rev = db_column_int64(stmt, 8);
 }
@@ -241,7 +242,7 @@ read_memberships(struct db *db, struct arena *arena, const char *user_id, struct
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
 		"SELECT m.conversation_id, m.left_at, c.deleted_at, m.user_rev, m.rev, m.read_seq, m.delivered_seq,"
-		" c.last_rev, c.rev, m.muted_until FROM members m JOIN conversations c ON c.id = m.conversation_id"
+		" c.last_rev, c.rev, m.muted_until, m.role FROM members m JOIN conversations c ON c.id = m.conversation_id"
 		" WHERE m.user_id = $1 AND m.user_rev > $2 AND m.user_rev <= $3 ORDER BY m.user_rev, m.conversation_id");
 	bool row;
 

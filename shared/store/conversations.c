@@ -359,7 +359,7 @@ conversations_own_membership(struct db *db, const char *conversation_id, const c
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "SELECT m.conversation_id, m.user_rev, m.rev, m.read_seq, m.delivered_seq, c.last_rev, c.last_seq,"
-		    " c.member_count, m.muted_until"
+		    " c.member_count, m.muted_until, m.role"
 		    " FROM members m JOIN conversations c ON c.id = m.conversation_id"
 		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 	struct membership membership = {0};
@@ -379,6 +379,7 @@ conversations_own_membership(struct db *db, const char *conversation_id, const c
 	membership.last_seq = db_column_int64(stmt, 6);
 	membership.member_count = db_column_int64(stmt, 7);
 	membership.muted_until_ms = db_column_int64(stmt, 8);
+	db_column_copy(stmt, 9, membership.role, sizeof membership.role);
 	*ret_membership = membership;
 	return OK;
 }

@@ -63,6 +63,7 @@ def shown(one: Conversation, now: float) -> Json:
         "members": sorted(one.present()),
         "title": one.title,
         "read_seq": one.read_seq,
+        "role": one.role,
         "others_read": one.receipts.read,
         "others_delivered": one.receipts.delivered,
         "typing": one.receipts.typing(now),

@@ -19,6 +19,8 @@ from support.shared import MakePerson, MakeStack
 from support.stack import Stack
 from support.streams import Request
 
+HEADS_CHECK_S = 5.0
+PATIENCE = 3
 AT_ONCE_S = 3.0  # three times the promise
 FULL = 10_000
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -333,6 +335,34 @@ def test_two_nodes(make_stack: MakeStack, breaks: Callable[[Stack], None], withi
             assert all(event["message"]["id"] != secret["id"] for event in live.all_created(group_id))
         assert delete(ann, group_id).status_code == 204
         of_eve.wait_for(is_out, "the end of it", within_s)
+
+
+def test_a_role_whose_record_is_lost_is_told(own_stack: Stack) -> None:
+    if b"STONECHAT_FAULT_WRITER" not in (own_stack.build / "stonechat-api").read_bytes():
+        pytest.skip("the programs were built without fault points (-DSTONECHAT_FAULTS=ON)")
+    ann, bob = Person.new(own_stack), Person.new(own_stack)
+    group_id = ann.make_group("Tea", bob)
+    without_records(own_stack)
+    with ann.connect() as of_ann, bob.connect() as of_bob:
+        for role, former in (("admin", "owner"), ("owner", "admin")):
+            assert ann.give_role(group_id, bob.id, role).status_code == 200
+            rows = told_rows(of_bob, role)
+            assert [(row["conversation_id"], row["role"]) for row in rows] == [(group_id, role)]
+            [row] = [row for row in bob.sync().json()["me"]["memberships"] if row["conversation_id"] == group_id]
+            assert row["role"] == role and item(ann, group_id)["role"] == former
+        assert [row["role"] for row in told_rows(of_ann, "admin")] == ["admin"], "who handed over"
+    assert bob.request("PUT", f"/conversations/{group_id}/mute", json={}).json()["role"] == "owner"
+
+
+def told_rows(live: Live, role: str) -> list[Json]:
+    """The rows of the person's stream that bring a role, as the repair finds them."""
+    frame = live.wait_for(
+        lambda o: o.get("type") == "changes" and any(row["role"] == role for row in o.get("memberships", [])),
+        f"the role {role} in a repair",
+        HEADS_CHECK_S * PATIENCE,
+    )
+    rows: list[Json] = frame["memberships"]
+    return rows
 
 
 def view_of(person: Person, live: Live) -> Follower:

@@ -100,6 +100,8 @@ class Conversation(Stream):
         self.read_seq = 0
         self.muted_until: str | None = None
         self._muted_me = 0  # the rev of the person's stream that said so
+        self.role: str | None = None  # one's own
+        self._role_me = 0  # likewise
         self.receipts = Receipts()
         self.rows: dict[int, Json] = {}  # messages by seq; each is what it was at `known` or later
         self.reactions: dict[int, tuple[int, list[Json]]] = {}  # newer than the row, by seq, with their rev
@@ -172,15 +174,19 @@ class Conversation(Stream):
         self.read_seq = max(self.read_seq, seq)
 
     def apply_settings(self, row: Json) -> None:
-        """Of a membership or conversation.settings; the newest counts."""
+        """Of a membership or conversation.settings, which has the keys that changed; for each the newest counts."""
         if "muted_until" in row and row["me"] >= self._muted_me:
             self.muted_until, self._muted_me = row["muted_until"], row["me"]
+        if "role" in row and row["me"] >= self._role_me:
+            self.role, self._role_me = row["role"], row["me"]
 
     def apply_item(self, item: Json) -> bool:
         """The conversation as its reader sees it. False: one has left it."""
         self.apply_title(item.get("title"), item["last_rev"])
         if not self._muted_me:
             self.muted_until = item.get("muted_until")
+        if not self._role_me:
+            self.role = item.get("role") or self.role
         self.read_seq = max(self.read_seq, item.get("read_seq", 0))
         if item.get("last_message"):
             self.apply_message(item["last_message"])

@@ -220,7 +220,7 @@ export class Chat {
 
 	/** One's own role in a group. */
 	roleIn(stream: ConversationStream): string {
-		return stream.members.get(this.session.user.id)?.role ?? stream.conversation?.role ?? "member";
+		return stream.role ?? stream.members.get(this.session.user.id)?.role ?? "member";
 	}
 
 	/** A message that is quoted is shown with what quotes it. */

@@ -63,6 +63,7 @@ function shown(one: ConversationStream, now: number): Json {
 		members: one.present().sort(),
 		title: one.title,
 		read_seq: one.readSeq,
+		role: one.role,
 		others_read: Object.fromEntries(one.receipts.read),
 		others_delivered: Object.fromEntries(one.receipts.delivered),
 		typing: one.receipts.typing(now).sort(),

@@ -143,6 +143,7 @@ test("a conversation is muted as the newest word on it says, and another setting
 	stream.applySettings({ me: 5 });
 	stream.applySettings({ me: 3, muted_until: null });
 	assert.equal(stream.mutedUntil, "2099-01-31T23:59:59.123Z");
+	stream.applySettings({ me: 7, role: "admin" });
 	stream.applySettings({ me: 6, muted_until: null });
-	assert.equal(stream.mutedUntil, null);
+	assert.deepEqual([stream.mutedUntil, stream.role], [null, "admin"]);
 });

@@ -143,12 +143,13 @@ memberships_are_shown(void **state)
 {
 	struct membership memberships[] = {
 		{.conversation_id = TALK,
+		 .role = "admin",
 		 .user_rev = 4,
 		 .member_rev = 1,
 		 .read_seq = 7,
 		 .head = 9,
 		 .muted_until_ms = 1769903999123},
-		{.conversation_id = WORD, .user_rev = 5, .member_rev = 3, .left = true, .head = 3},
+		{.conversation_id = WORD, .role = "member", .user_rev = 5, .member_rev = 3, .left = true, .head = 3},
 	};
 	struct block block = {.user_id = WORD, .blocked = true, .user_rev = 5};
 	struct person_changes changes = {.memberships = memberships,
@@ -163,9 +164,9 @@ memberships_are_shown(void **state)
 	assert_json(
 		person_changes_to_json(&changes),
 		"{\"memberships\":[{\"conversation_id\":\"" TALK "\",\"member\":true,\"rev\":1,\"me\":4,\"read_seq\":7,"
-		"\"last_rev\":9,\"muted_until\":\"2026-01-31T23:59:59.123Z\"},{\"conversation_id\":\"" WORD
+		"\"last_rev\":9,\"role\":\"admin\",\"muted_until\":\"2026-01-31T23:59:59.123Z\"},{\"conversation_id\":\"" WORD
 		"\",\"member\":false,\"rev\":3,\"me\":5,\"read_seq\":0,"
-		"\"last_rev\":3,\"muted_until\":null}],\"blocks\":[{\"user_id\":\"" WORD
+		"\"last_rev\":3,\"role\":\"member\",\"muted_until\":null}],\"blocks\":[{\"user_id\":\"" WORD
 		"\",\"blocked\":true,\"me\":5}],\"rejections\":[],\"next_after_rev\":5,\"last_rev\":5,\"has_more\":false}");
 	assert_json(head_to_json(&head), "{\"conversation_id\":\"" TALK "\",\"last_seq\":8,\"last_rev\":9}");
 }

@@ -127,6 +127,10 @@ export class ConversationStream extends Stream {
 	mutedUntil: string | null = null;
 	/** Revision of the person's stream that said so. */
 	private mutedMe = 0;
+	/** One's own; null: not heard of yet. */
+	role: string | null = null;
+	/** Likewise. */
+	private roleMe = 0;
 	readonly receipts = new Receipts();
 	/** Ids of messages that were asked for one by one, because something quotes them. */
 	readonly asked = new Set<string>();
@@ -221,11 +225,16 @@ export class ConversationStream extends Stream {
 		if (this.conversation) this.conversation = { ...this.conversation, title };
 	}
 
-	/** Of a membership or conversation.settings, which has the keys that changed; the newest counts. */
-	applySettings({ me = 0, muted_until }: { me?: number; muted_until?: string | null }): void {
-		if (muted_until === undefined || me < this.mutedMe) return;
-		this.mutedUntil = muted_until;
-		this.mutedMe = me;
+	/** Of a membership or conversation.settings, which has the keys that changed; for each the newest counts. */
+	applySettings({ me = 0, muted_until, role }: { me?: number; muted_until?: string | null; role?: string }): void {
+		if (muted_until !== undefined && me >= this.mutedMe) {
+			this.mutedUntil = muted_until;
+			this.mutedMe = me;
+		}
+		if (role !== undefined && me >= this.roleMe) {
+			this.role = role;
+			this.roleMe = me;
+		}
 	}
 
 	/** The conversation as its reader sees it: a list item, a GET, a snapshot. False: one is no longer in it. */
@@ -234,6 +243,7 @@ export class ConversationStream extends Stream {
 		this.applyTitle(item.title, item.last_rev);
 		this.applyRead(item.read_seq);
 		if (!this.mutedMe) this.mutedUntil = item.muted_until ?? null;
+		if (!this.roleMe) this.role = item.role ?? this.role;
 		if (item.last_message) this.applyMessage(item.last_message);
 		return item.members.map((row) => this.applyMember(row, item.last_rev + 1)).every(Boolean);
 	}

@@ -103,6 +103,7 @@ export interface Membership {
 	rev: number;
 	me: number;
 	read_seq?: number;
+	role?: string;
 	muted_until?: string | null;
 }
 
@@ -172,6 +173,7 @@ export interface Frame {
 	items?: Presence[];
 	online?: number;
 	blocked?: boolean;
+	role?: string;
 	muted_until?: string | null;
 	blocks?: BlockRow[];
 	user?: User;
