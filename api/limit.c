@@ -2,11 +2,16 @@
 #include "limit.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "client_address.h"
 #include "rate_limit.h"
 #include "req.h"
 #include "route.h"
+#include "store/sessions.h"
+
+enum { KNOWN_SESSIONS_MAX = 100 };
 
 struct row {
 	bool limited;
@@ -39,13 +44,53 @@ address_key(struct req *req)
 	return key;
 }
 
+/* Whether one of the person's devices that are logged in was used from this address; the hundred used last are looked at. */
+static enum status
+is_known_address(struct req *req, const char *user_id, bool *ret_known)
+{
+	char session_key[CLIENT_ADDRESS_SIZE];
+	const char *key = address_key(req);
+	struct login_session *sessions;
+	struct db *db;
+	size_t n;
+	bool more;
+
+	*ret_known = false;
+	TRY(req_db(req, &db));
+	TRY(sessions_list(db, &req->arena, user_id, clock_wall_ms(), INT64_MAX, "", KNOWN_SESSIONS_MAX, &sessions, &n,
+			  &more));
+	for (size_t i = 0; i < n && !*ret_known; i++) {
+		client_address_key(sessions[i].address ? sessions[i].address : "", session_key);
+		*ret_known = key[0] && strcmp(session_key, key) == 0;
+	}
+	return OK;
+}
+
+/* Asks the database only when there is something to wait for. */
+static enum status
+find_wait(struct req *req, const char *key, const char *who, const char *user_id, int64_t *ret_wait_ms)
+{
+	bool is_known = false;
+
+	*ret_wait_ms = rate_limit_before_log_in(req->app->limiter, RATE_FAILURES_OF_ADDRESS, key);
+	if (*ret_wait_ms > 0)
+		return OK;
+	*ret_wait_ms = rate_limit_before_log_in(req->app->limiter, RATE_FAILURES_OF_NAME, who);
+	if (*ret_wait_ms > 0)
+		TRY(is_known_address(req, user_id, &is_known));
+	if (is_known)
+		*ret_wait_ms = 0;
+	return OK;
+}
+
 enum status
-limit_verify_password(struct req *req, const char *who, const char *password, const char *hash)
+limit_verify_password(struct req *req, const char *who, const char *user_id, const char *password, const char *hash)
 {
 	struct rate_limiter *limiter = req->app->limiter;
 	const char *key = arena_printf(&req->arena, "%s %s", address_key(req), who);
-	int64_t wait_ms = rate_limit_before_log_in(limiter, key);
+	int64_t wait_ms;
 
+	TRY(find_wait(req, key, who, user_id, &wait_ms));
 	if (wait_ms > 0) {
 		req_fail(req, ERR_RATE_LIMITED, "rate_limited",
 			 "Too many wrong passwords: wait for Retry-After, then try again.");
@@ -53,10 +98,12 @@ limit_verify_password(struct req *req, const char *who, const char *password, co
 		return ERR_RATE_LIMITED;
 	}
 	enum status status = password_verify(req->app->passwords, password, hash, &req->fault);
-	if (status == ERR_UNAUTHORIZED)
-		rate_limit_log_in_failed(limiter, key);
-	else if (status == OK)
+	if (status == ERR_UNAUTHORIZED) {
+		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, key);
+		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_NAME, who);
+	} else if (status == OK) {
 		rate_limit_log_in_succeeded(limiter, key);
+	}
 	return status;
 }
 

@@ -15,8 +15,10 @@ void limit_add_headers(struct req *req);
 /* The address of the client, behind trusted proxies too; "" when it has none. */
 const char *limit_address(struct req *req);
 
-/* password_verify, after the delay that wrong passwords for `who` (a name, or the caller's id) from this address have earned: the right
- * person from another address is not concerned. ERR_RATE_LIMITED before the password is looked at. */
-MUST_USE enum status limit_verify_password(struct req *req, const char *who, const char *password, const char *hash);
+/* password_verify, after the delay that wrong passwords for `who` (a name, or the caller's id) have earned: those from this address, and,
+ * if there are many, those from all addresses, unless the person `user_id` ("": nobody) has a device logged in from this one.
+ * ERR_RATE_LIMITED before the password is looked at. */
+MUST_USE enum status limit_verify_password(struct req *req, const char *who, const char *user_id, const char *password,
+					   const char *hash);
 
 #endif

@@ -20,10 +20,10 @@
 
 enum {
 	KEY_SIZE = RATE_LIMIT_KEY_MAX + 8,
-	ROUND_MAX = 128,    /* keys shared at once */
-	ROUND_PAUSE_MS = 2, /* between two rounds, so that they gather */
-	LOOKED_AT = 4,      /* old entries looked at when one is added: more go than come */
-	FAILURES_CLASS = RATE_CLASS__MAX,
+	ROUND_MAX = 128,                  /* keys shared at once */
+	ROUND_PAUSE_MS = 2,               /* between two rounds, so that they gather */
+	LOOKED_AT = 4,                    /* old entries looked at when one is added: more go than come */
+	FAILURES_CLASS = RATE_CLASS__MAX, /* the first of RATE_FAILURES__MAX */
 };
 
 /* Adds what was used to the arrival time, by Redis' own clock, and answers how far it lies ahead: the processes' clocks need not
@@ -41,6 +41,7 @@ static const char failure_script[] = "local n = redis.call('INCRBY', KEYS[1], AR
 struct entry {
 	char key[KEY_SIZE]; /* class, colon, key */
 	bool is_failures;
+	enum rate_failures whose;
 	int64_t until_us; /* the arrival time; of failures: when the next attempt may be */
 	int64_t kept_us;  /* until then it says something */
 	int64_t n_failures;
@@ -106,9 +107,16 @@ rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, s
 }
 
 int64_t
-rate_limit_delay_ms(int64_t n_failures, int64_t max_ms)
+rate_limit_delay_ms(enum rate_failures whose, int64_t n_failures, int64_t delay_max_ms)
 {
-	int64_t doublings = n_failures - RATE_LIMIT_FREE_FAILURES - 1;
+	static const struct {
+		int64_t n_free, max_ms;
+	} rules[RATE_FAILURES__MAX] = {
+		[RATE_FAILURES_OF_ADDRESS] = {RATE_LIMIT_FREE_FAILURES, INT64_MAX},
+		[RATE_FAILURES_OF_NAME] = {RATE_LIMIT_FREE_FAILURES_OF_NAME, RATE_LIMIT_DELAY_OF_NAME_MAX_MS},
+	};
+	int64_t doublings = n_failures - rules[whose].n_free - 1;
+	int64_t max_ms = delay_max_ms < rules[whose].max_ms ? delay_max_ms : rules[whose].max_ms;
 
 	if (doublings < 0)
 		return 0;
@@ -170,7 +178,9 @@ find(struct rate_limiter *limiter, int class, const char *key, bool make, int64_
 	if (!entry)
 		abort();
 	memcpy(entry->key, whole, KEY_SIZE);
-	entry->is_failures = class == FAILURES_CLASS;
+	entry->is_failures = class >= FAILURES_CLASS;
+	if (entry->is_failures)
+		entry->whose = (enum rate_failures)(class - FAILURES_CLASS);
 	HASH_ADD_STR(limiter->entries, key, entry);
 	metrics_set(METRIC_RATE_KEYS, (int64_t)HASH_COUNT(limiter->entries));
 	return entry;
@@ -226,23 +236,22 @@ rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault)
 }
 
 int64_t
-rate_limit_before_log_in(struct rate_limiter *limiter, const char *key)
+rate_limit_before_log_in(struct rate_limiter *limiter, enum rate_failures whose, const char *key)
 {
 	int64_t now_us = clock_monotonic_us(), wait_us = 0;
 
 	if (!limiter)
 		return 0;
 	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS, key, false, now_us);
+	struct entry *entry = find(limiter, FAILURES_CLASS + (int)whose, key, false, now_us);
 
 	if (entry && entry->kept_us <= now_us)
 		entry->n_failures = 0;
-	if (entry && entry->n_failures >= RATE_LIMIT_FREE_FAILURES) {
+	int64_t delay_ms = entry ? rate_limit_delay_ms(whose, entry->n_failures + 1, limiter->limits.delay_max_ms) : 0;
+	if (delay_ms > 0) {
 		wait_us = entry->until_us - now_us;
 		if (wait_us <= 0)
-			entry->until_us =
-				now_us +
-				rate_limit_delay_ms(entry->n_failures + 1, limiter->limits.delay_max_ms) * 1000;
+			entry->until_us = now_us + delay_ms * 1000;
 	}
 	pthread_mutex_unlock(&limiter->mutex);
 	if (wait_us > 0)
@@ -254,7 +263,7 @@ rate_limit_before_log_in(struct rate_limiter *limiter, const char *key)
 static void
 set_failures(struct rate_limiter *limiter, struct entry *entry, int64_t n, int64_t now_us)
 {
-	int64_t until_us = now_us + rate_limit_delay_ms(n, limiter->limits.delay_max_ms) * 1000;
+	int64_t until_us = now_us + rate_limit_delay_ms(entry->whose, n, limiter->limits.delay_max_ms) * 1000;
 
 	entry->n_failures = n;
 	entry->until_us = until_us > entry->until_us ? until_us : entry->until_us;
@@ -262,14 +271,14 @@ set_failures(struct rate_limiter *limiter, struct entry *entry, int64_t n, int64
 }
 
 void
-rate_limit_log_in_failed(struct rate_limiter *limiter, const char *key)
+rate_limit_log_in_failed(struct rate_limiter *limiter, enum rate_failures whose, const char *key)
 {
 	int64_t now_us = clock_monotonic_us();
 
 	if (!limiter || limiter->limits.delay_max_ms == 0)
 		return;
 	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS, key, true, now_us);
+	struct entry *entry = find(limiter, FAILURES_CLASS + (int)whose, key, true, now_us);
 
 	set_failures(limiter, entry, entry->n_failures + 1, now_us);
 	mark(limiter, entry, 1);
@@ -282,7 +291,7 @@ rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key)
 	if (!limiter)
 		return;
 	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS, key, false, 0);
+	struct entry *entry = find(limiter, FAILURES_CLASS + (int)RATE_FAILURES_OF_ADDRESS, key, false, 0);
 
 	if (entry) {
 		entry->n_failures = entry->until_us = 0;

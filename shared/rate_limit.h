@@ -24,7 +24,16 @@ enum {
 	RATE_LIMIT_ENTRIES_MAX =
 		65536,                /* keys remembered: against memory that grows with the addresses of an attacker */
 	RATE_LIMIT_FREE_FAILURES = 4, /* wrong passwords that cost no delay */
+	RATE_LIMIT_FREE_FAILURES_OF_NAME = 50,        /* the same for a name, from all addresses together */
+	RATE_LIMIT_DELAY_OF_NAME_MAX_MS = 5000,       /* small: who has a name waits for what others guess of it */
 	RATE_LIMIT_FAILURES_KEPT_MS = 15 * 60 * 1000, /* after the last one */
+};
+
+/* Whose wrong passwords are counted. */
+enum rate_failures {
+	RATE_FAILURES_OF_ADDRESS, /* of a name from one address; the key says both */
+	RATE_FAILURES_OF_NAME,    /* from all addresses */
+	RATE_FAILURES__MAX,
 };
 
 struct rate_rule {
@@ -65,17 +74,18 @@ void rate_limit_take(struct rate_limiter *limiter, enum rate_class class, const 
 /* The refusal that such an answer means: ERR_RATE_LIMITED with its retry_after_ms; OK when it was allowed. */
 enum status rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault);
 
-/* Before a password is looked at: 0, or for how many ms whoever `key` is has to wait. From RATE_LIMIT_FREE_FAILURES on only one
- * attempt per delay passes, so guesses that come at once gain nothing. Then tell how it ended. */
-int64_t rate_limit_before_log_in(struct rate_limiter *limiter, const char *key);
-void rate_limit_log_in_failed(struct rate_limiter *limiter, const char *key);
+/* Before a password is looked at: 0, or for how many ms whoever `key` is has to wait. When the free failures are used only one
+ * attempt per delay passes, so guesses that come at once gain nothing. Then tell how it ended. A success forgives what the address
+ * did; what all addresses did is forgotten with time alone. */
+int64_t rate_limit_before_log_in(struct rate_limiter *limiter, enum rate_failures whose, const char *key);
+void rate_limit_log_in_failed(struct rate_limiter *limiter, enum rate_failures whose, const char *key);
 void rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key);
 
 /* The arithmetic, for tests with a clock of their own. `*tat_us` is the theoretical arrival time (ITU-T I.371): the time until which
  * what was admitted takes at the sustained rate; unchanged by a refusal. */
 void rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, struct rate_answer *ret_answer);
 
-/* How long to wait after so many wrong passwords. */
-int64_t rate_limit_delay_ms(int64_t n_failures, int64_t max_ms);
+/* How long to wait after so many wrong passwords, when `delay_max_ms` is the setting. */
+int64_t rate_limit_delay_ms(enum rate_failures whose, int64_t n_failures, int64_t delay_max_ms);
 
 #endif

@@ -20,7 +20,7 @@ verify(struct req *req, const char *password, const char **ret_hash)
 	if (status == ERR_NOT_FOUND)
 		return req_fail(req, ERR_UNAUTHORIZED, "session_ended", "The session has ended; log in again.");
 	TRY(status);
-	status = limit_verify_password(req, req->caller.user_id, password, *ret_hash);
+	status = limit_verify_password(req, req->caller.user_id, req->caller.user_id, password, *ret_hash);
 	if (status == ERR_UNAUTHORIZED)
 		return fault_set(&req->fault, ERR_FORBIDDEN, "password_wrong", "password",
 				 "This is not the current password; enter the one that you log in with now.");

@@ -27,15 +27,15 @@ find_person(struct req *req, const char *typed, struct user *ret_user, const cha
 	return OK;
 }
 
-/* Wrong passwords from one address for one name make each further try wait longer, whether there is such a person or not. */
+/* Wrong passwords for one name make each further try wait longer, whether there is such a person or not. */
 static enum status
-verify(struct req *req, const char *typed, const char *password, const char *hash)
+verify(struct req *req, const char *typed, const char *user_id, const char *password, const char *hash)
 {
 	const char *username, *key;
 
 	if (user_name_check(&req->arena, typed, &username, &key, NULL) != OK)
 		key = "";
-	return limit_verify_password(req, key, password, hash);
+	return limit_verify_password(req, key, user_id, password, hash);
 }
 
 static enum status
@@ -65,7 +65,7 @@ op_log_in(struct req *req)
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
 	TRY(grant_begin(req, mode, &grant));
 	TRY(find_person(req, typed, &user, &hash));
-	TRY(verify(req, typed, password, hash));
+	TRY(verify(req, typed, hash ? user.id : "", password, hash));
 
 	write.verified_hash = hash;
 	grant_session(req, &grant, user.id, &write.session);

@@ -141,6 +141,24 @@ def test_wrong_passwords_delay_only_where_they_come_from(make_stack: MakeStack) 
     assert log_in_from(stack, "203.0.113.7", ann.username, PASSWORD).status_code == 200, "forgiven"
 
 
+def test_wrong_passwords_from_many_addresses_delay_a_name(make_stack: MakeStack) -> None:
+    stack = make_stack({"limits.log_in_delay_max_s": "60", "limits.trusted_proxies": "127.0.0.0/8"})
+    ann = Person.new(stack, "ann")
+    assert log_in_from(stack, "2001:db8:1:2::5", ann.username, PASSWORD).status_code == 200
+    for name in (ann.username, "nobody-here"):
+        answers = [log_in_from(stack, f"203.0.113.{i}", name, "wrong password") for i in range(60)]
+        assert {answer.status_code for answer in answers[:51]} == {401}, "a few are free, and one is tried"
+        late = [answer for answer in answers[51:] if answer.status_code == 429]
+        assert late
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 5 for answer in late)
+        refused(late[0])
+    at_home = [log_in_from(stack, "2001:db8:1:2:ffff::6", ann.username, PASSWORD) for _ in range(3)]
+    assert [answer.status_code for answer in at_home] == [200] * 3, "where a device of hers is logged in"
+    wait_until(
+        lambda: log_in_from(stack, "198.51.100.9", ann.username, PASSWORD).status_code == 200, "others wait", 3 * 5.0
+    )
+
+
 def test_a_stolen_session_guesses_no_password(make_stack: MakeStack) -> None:
     ann = Person.new(make_stack({"limits.log_in_delay_max_s": "60"}), "ann")
 

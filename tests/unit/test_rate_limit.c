@@ -78,8 +78,8 @@ delays_double(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof expected_ms / sizeof expected_ms[0]; i++)
-		assert_int_equal(rate_limit_delay_ms((int64_t)i, 60000), expected_ms[i]);
-	assert_int_equal(rate_limit_delay_ms(INT64_MAX, 60000), 60000);
+		assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_ADDRESS, (int64_t)i, 60000), expected_ms[i]);
+	assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_ADDRESS, INT64_MAX, 60000), 60000);
 }
 
 static struct rate_limiter *
@@ -150,19 +150,42 @@ wrong_passwords_delay_one_key(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(rate_limit_before_log_in(limiter, "here ann"), 0);
-		rate_limit_log_in_failed(limiter, "here ann");
+		assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, "here ann");
 	}
-	assert_in_range(rate_limit_before_log_in(limiter, "here ann"), 900, 1000);
-	assert_int_equal(rate_limit_before_log_in(limiter, "elsewhere ann"), 0);
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 900, 1000);
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "elsewhere ann"), 0);
 	rate_limit_log_in_succeeded(limiter, "here ann");
-	assert_int_equal(rate_limit_before_log_in(limiter, "here ann"), 0);
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
 
 	/* Of those that come at once only one passes, before it is known how it ends. */
 	for (int i = 0; i < 4; i++)
-		rate_limit_log_in_failed(limiter, "here ann");
-	assert_int_equal(rate_limit_before_log_in(limiter, "here ann"), 0);
-	assert_true(rate_limit_before_log_in(limiter, "here ann") > 0);
+		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, "here ann");
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	assert_true(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann") > 0);
+	rate_limit_destroy(limiter);
+}
+
+/* All guesses at a name count, wherever they come from; the wait stays small, and a success elsewhere does not forgive them. */
+static void
+many_wrong_passwords_delay_a_name(void **state)
+{
+	static const int64_t delays[] = {0, 1000, 2000, 4000, 5000, 5000};
+	struct rate_limiter *limiter = make(NULL);
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 50 + i, 60000), delays[i]);
+	assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 1000, 2000), 2000);
+	assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 1000, 0), 0);
+	for (int i = 0; i < 51; i++) {
+		assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 0);
+		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_NAME, "ann");
+	}
+	rate_limit_log_in_succeeded(limiter, "ann");
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 1, 1000);
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "bob"), 0);
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "ann"), 0);
 	rate_limit_destroy(limiter);
 }
 
@@ -192,7 +215,7 @@ fail_shared(struct rate_limiter *limiter, const char *key)
 {
 	int64_t before = metrics_get(METRIC_RATE_SHARED);
 
-	rate_limit_log_in_failed(limiter, key);
+	rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, key);
 	return is_shared(before);
 }
 
@@ -217,7 +240,7 @@ processes_share_through_redis(void **state)
 	for (int i = 0; i < 5; i++)
 		shared = fail_shared(one, "here ann") && shared;
 	shared = fail_shared(other, "here ann") && shared;
-	assert_true(!shared || rate_limit_before_log_in(other, "here ann") > 1000);
+	assert_true(!shared || rate_limit_before_log_in(other, RATE_FAILURES_OF_ADDRESS, "here ann") > 1000);
 	assert_true(shared || metrics_get(METRIC_RATE_UNSHARED) > 0);
 	rate_limit_destroy(one);
 	rate_limit_destroy(other);
@@ -254,8 +277,8 @@ take_many(void *argument)
 
 	for (int i = 0; i < 500; i++) {
 		n_allowed += take(argument, RATE_CLASS_SEND, "ann").allowed;
-		rate_limit_log_in_failed(argument, "here ann");
-		rate_limit_before_log_in(argument, "here ann");
+		rate_limit_log_in_failed(argument, RATE_FAILURES_OF_ADDRESS, "here ann");
+		rate_limit_before_log_in(argument, RATE_FAILURES_OF_ADDRESS, "here ann");
 		rate_limit_log_in_succeeded(argument, "here ann");
 	}
 	return (void *)n_allowed;
@@ -293,6 +316,7 @@ main(void)
 		cmocka_unit_test(keys_and_classes_are_apart),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(wrong_passwords_delay_one_key),
+		cmocka_unit_test(many_wrong_passwords_delay_a_name),
 		cmocka_unit_test_setup_teardown(processes_share_through_redis, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_redis_the_limits_are_local, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(threads_get_no_more_than_the_burst, set_up, tear_down),
