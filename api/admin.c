@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "limit.h"
+#include "log.h"
 #include "req.h"
 #include "store/meta.h"
+#include "writer/retire.h"
 
 enum status
 admin_check(struct req *req)
@@ -45,6 +47,19 @@ admin_run(struct req *req, struct write_op *op)
 
 	req->fault = op->fault;
 	return status;
+}
+
+void
+admin_retire(struct req *req, const char *user_id)
+{
+	struct fault fault = {0};
+	struct db *db;
+	enum status status = req_db(req, &db);
+
+	if (status == OK)
+		status = retire_from_groups(req->app->writer, db, user_id, &fault);
+	if (status != OK)
+		log_warn("retire", LOG_S("request_id", req->request_id), LOG_S("detail", fault.detail));
 }
 
 enum status

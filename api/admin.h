@@ -20,6 +20,9 @@ MUST_USE enum status admin_user_id(struct req *req, char ret_id[ID_SIZE]);
 /* Runs the act; its fault becomes the request's. The caller finishes op.arena. */
 MUST_USE enum status admin_run(struct req *req, struct write_op *op);
 
+/* After an account was deleted: leaves its groups. What does not work now is logged, and the retirer does it. */
+void admin_retire(struct req *req, const char *user_id);
+
 /* Who may sign up now: a literal or text in the request's arena. */
 MUST_USE enum status admin_sign_up(struct req *req, const char **ret_sign_up);
 

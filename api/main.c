@@ -11,12 +11,14 @@
 #include "log.h"
 #include "metrics_http.h"
 #include "program.h"
+#include "retirer.h"
 
 struct parts {
 	struct config config;
 	struct app app;
 	struct db_keeper *keeper;
 	struct metrics_http *metrics;
+	struct retirer *retirer;
 	struct fcgi *fcgi;
 };
 
@@ -63,6 +65,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
+	TRY(retirer_start(config->database_url, app->writer, &parts->retirer, ret_fault));
 	TRY(metrics_http_start(config->metrics_port, &parts->metrics, ret_fault));
 	app->passwords = password_pool_create((size_t)config->auth_password_threads, password_queue_max(config));
 	return fcgi_start(app, &parts->fcgi, ret_fault);
@@ -82,6 +85,7 @@ stop(struct parts *parts)
 	}
 	password_pool_destroy(app->passwords);
 	metrics_http_stop(parts->metrics);
+	retirer_stop(parts->retirer);
 	db_keeper_stop(parts->keeper);
 	pipeline_destroy(app->pipeline);
 	writer_destroy(app->writer);

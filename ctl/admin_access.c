@@ -127,7 +127,7 @@ admin_sign_up(struct admin *admin)
 
 	if (!admin->argument)
 		return print_sign_up(admin);
-	if (!strstr(" open invite closed default ", arena_printf(&admin->arena, " %s ", admin->argument)))
+	if (!meta_sign_up_is_known(admin->argument))
 		return fault_set(&admin->fault, ERR_INVALID, "sign_up", NULL,
 				 "It is open, invite, closed, or default for what auth.sign_up says.");
 	enum status status = admin_write(admin, &write.op);

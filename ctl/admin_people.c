@@ -55,7 +55,7 @@ admin_list(struct admin *admin)
 
 	if (admin->argument)
 		filter.prefix = text_fold(&admin->arena, admin->argument);
-	if (!strstr(" all active disabled deleted ", arena_printf(&admin->arena, " %s ", filter.state)))
+	if (!accounts_state_is_known(filter.state))
 		return fault_set(&admin->fault, ERR_INVALID, "state", NULL,
 				 "--state is all, active, disabled or deleted.");
 	while (more && left > 0) {

@@ -2,13 +2,11 @@
 #include "admin.h"
 #include "ops.gen.h"
 #include "req.h"
-#include "writer/retire.h"
 
 enum status
 op_delete_account(struct req *req)
 {
 	struct write_administer write = {.op.kind = WRITE_ADMINISTER, .act = ADMINISTER_DELETE};
-	struct db *db;
 
 	TRY(admin_check(req));
 	TRY(admin_user_id(req, write.user_id));
@@ -17,7 +15,6 @@ op_delete_account(struct req *req)
 	enum status status = admin_run(req, &write.op);
 	arena_finish(&write.op.arena);
 	TRY(status);
-	TRY(req_db(req, &db));
-	TRY(retire_from_groups(req->app->writer, db, write.user_id, &req->fault));
+	admin_retire(req, write.user_id);
 	return req_reply_empty(req, 204);
 }

@@ -7,7 +7,6 @@
 #include "ops.gen.h"
 #include "req.h"
 #include "store/users.h"
-#include "writer/retire.h"
 
 static enum status
 verify(struct req *req, const char *password, const char **ret_hash)
@@ -32,7 +31,6 @@ op_delete_me(struct req *req)
 {
 	struct write_administer write = {.op.kind = WRITE_ADMINISTER, .act = ADMINISTER_DELETE};
 	const char *password;
-	struct db *db;
 	const struct json_field fields[] = {{"password", JSON_KIND_TEXT, true, &password}};
 
 	TRY(json_decode(req->body, fields, 1, &req->arena, &req->fault));
@@ -43,7 +41,6 @@ op_delete_me(struct req *req)
 	enum status status = admin_run(req, &write.op);
 	arena_finish(&write.op.arena);
 	TRY(status);
-	TRY(req_db(req, &db));
-	TRY(retire_from_groups(req->app->writer, db, write.user_id, &req->fault));
+	admin_retire(req, write.user_id);
 	return req_reply_empty(req, 204);
 }

@@ -13,16 +13,14 @@ enum { QUERY_CODE_POINTS_MAX = 64 };
 static enum status
 read_filter(struct req *req, struct accounts_filter *ret_filter)
 {
-	static const char *const states[] = {"all", "active", "disabled", "deleted"};
 	const char *query = req_query(req, "query"), *state = req_query(req, "state");
 
 	if (query && text_code_points(query) > QUERY_CODE_POINTS_MAX)
 		return fault_set(&req->fault, ERR_INVALID, "out_of_range", "query", "query has at most %d characters.",
 				 QUERY_CODE_POINTS_MAX);
 	*ret_filter = (struct accounts_filter){query ? text_fold(&req->arena, query) : "", state ? state : "all"};
-	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
-		if (strcmp(states[i], ret_filter->state) == 0)
-			return OK;
+	if (accounts_state_is_known(ret_filter->state))
+		return OK;
 	return fault_set(&req->fault, ERR_INVALID, "out_of_range", "state",
 			 "state is all, active, disabled or deleted.");
 }

@@ -99,6 +99,17 @@ wait_for_redis(const struct bus *bus)
 	return bus_is_up(bus);
 }
 
+/* The account has ended, whether or not this works. */
+static void
+retire(struct admin *admin, struct writer *writer, const char *user_id)
+{
+	struct fault fault = {0};
+
+	if (retire_from_groups(writer, admin->db, user_id, &fault) != OK)
+		fprintf(stderr, "They have not left all their groups yet (%s): a running stonechat-api sees to it.\n",
+			fault.detail);
+}
+
 enum status
 admin_write(struct admin *admin, struct write_op *op)
 {
@@ -114,8 +125,7 @@ admin_write(struct admin *admin, struct write_op *op)
 		if (status != OK)
 			admin->fault = op->fault;
 		else if (op->kind == WRITE_ADMINISTER && ((struct write_administer *)op)->act == ADMINISTER_DELETE)
-			status = retire_from_groups(writer, admin->db, ((struct write_administer *)op)->user_id,
-						    &admin->fault);
+			retire(admin, writer, ((struct write_administer *)op)->user_id);
 	}
 	writer_destroy(writer);
 	bus_destroy(bus);

@@ -1,10 +1,23 @@
 /* Accounts for administrators: see accounts.h. */
 #include "store/accounts.h"
 
+#include <string.h>
+
 #include "store/rows.h"
 
 /* Sorts after every text that begins with the same prefix. */
 #define HIGHEST "\xf4\x8f\xbf\xbf"
+
+bool
+accounts_state_is_known(const char *state)
+{
+	static const char *const states[] = {"all", "active", "disabled", "deleted"};
+
+	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+		if (strcmp(states[i], state) == 0)
+			return true;
+	return false;
+}
 
 enum status
 accounts_get(struct db *db, struct arena *arena, const char *user_id, struct user *ret_user, struct fault *ret_fault)

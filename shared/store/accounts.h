@@ -16,6 +16,9 @@ MUST_USE enum status accounts_find(struct db *db, struct arena *arena, const cha
 struct accounts_filter {
 	const char *prefix, *state;
 };
+
+/* Whether it is one of the states above. */
+bool accounts_state_is_known(const char *state);
 MUST_USE enum status accounts_list(struct db *db, struct arena *arena, const struct accounts_filter *filter,
 				   const char *after_key, int64_t limit, struct user **ret_users, size_t *ret_n,
 				   bool *ret_more);

@@ -279,3 +279,19 @@ groups_next_of(struct db *db, const char *user_id, const char *after_id, bool *r
 		db_column_copy(stmt, 0, ret_id, ID_SIZE);
 	return OK;
 }
+
+enum status
+groups_next_to_retire(struct db *db, const char *after_id, bool *ret_found, char ret_user_id[ID_SIZE])
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT u.id FROM users u WHERE u.id > $1 AND u.deleted_at IS NOT NULL AND EXISTS"
+		    " (SELECT 1 FROM members m JOIN conversations c ON c.id = m.conversation_id"
+		    " WHERE m.user_id = u.id AND m.left_at IS NULL AND c.kind = 'group' AND c.deleted_at IS NULL)"
+		    " ORDER BY u.id LIMIT 1");
+
+	db_bind_text(stmt, 1, after_id);
+	TRY(db_one(stmt, ret_found));
+	if (*ret_found)
+		db_column_copy(stmt, 0, ret_user_id, ID_SIZE);
+	return OK;
+}

@@ -64,4 +64,8 @@ MUST_USE enum status groups_heir(struct db *db, const char *conversation_id, con
 MUST_USE enum status groups_next_of(struct db *db, const char *user_id, const char *after_id, bool *ret_found,
 				    char ret_id[ID_SIZE]);
 
+/* Of those whose account was deleted, the first with a greater id who is still in a group. *ret_found false: there is none. */
+MUST_USE enum status groups_next_to_retire(struct db *db, const char *after_id, bool *ret_found,
+					   char ret_user_id[ID_SIZE]);
+
 #endif

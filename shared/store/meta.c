@@ -128,6 +128,17 @@ meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_SIZE])
 	return OK;
 }
 
+bool
+meta_sign_up_is_known(const char *sign_up)
+{
+	static const char *const words[] = {"open", "invite", "closed", "default"};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(words[i], sign_up) == 0)
+			return true;
+	return false;
+}
+
 enum status
 meta_set_sign_up(struct db *db, const char *sign_up)
 {

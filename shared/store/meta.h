@@ -12,6 +12,7 @@ MUST_USE enum status meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
 /* Who may sign up: open, invite, closed, or default (the setting auth.sign_up holds). */
 enum { META_SIGN_UP_SIZE = 48 };
 MUST_USE enum status meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_SIZE]);
+bool meta_sign_up_is_known(const char *sign_up); /* whether it is one of these four words */
 MUST_USE enum status meta_set_sign_up(struct db *db, const char *sign_up);
 
 /* Whether writes are allowed (state = serving); called first in each write transaction. ERR_UNAVAILABLE, code `moved` or

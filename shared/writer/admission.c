@@ -11,6 +11,9 @@ set_sign_up(struct batch *batch, struct write_admission *write)
 {
 	char now[META_SIGN_UP_SIZE];
 
+	if (!meta_sign_up_is_known(write->sign_up))
+		return batch_refuse(&write->op, ERR_INVALID, "out_of_range", "sign_up",
+				    "sign_up is open, invite, closed, or default for what auth.sign_up says.");
 	TRY(meta_sign_up(batch->db, now));
 	if (strcmp(now, write->sign_up) == 0)
 		return OK;

@@ -29,3 +29,24 @@ retire_from_groups(struct writer *writer, struct db *db, const char *user_id, st
 		}
 	}
 }
+
+enum status
+retire_leftovers(struct writer *writer, struct db *db, struct fault *ret_fault)
+{
+	char id[ID_SIZE] = "";
+	enum status first = OK, status;
+	struct fault fault;
+	bool found = true;
+
+	for (;;) {
+		TRY(groups_next_to_retire(db, id, &found, id));
+		if (!found)
+			return first;
+		fault = (struct fault){0};
+		status = retire_from_groups(writer, db, id, &fault);
+		if (status != OK && first == OK) {
+			first = status;
+			*ret_fault = fault;
+		}
+	}
+}

@@ -11,4 +11,8 @@
 MUST_USE enum status retire_from_groups(struct writer *writer, struct db *db, const char *user_id,
 					struct fault *ret_fault);
 
+/* Finishes what was broken off: everybody whose account was deleted and who is still in a group leaves. Goes on after one who
+ * cannot, whose fault is returned. */
+MUST_USE enum status retire_leftovers(struct writer *writer, struct db *db, struct fault *ret_fault);
+
 #endif

@@ -16,6 +16,7 @@ from support.client import PASSWORD, Api, Json, Person, new_name
 from support.problems import problem
 from support.shared import MakePerson, MakeStack
 from support.stack import Stack
+from support.waiting import wait_until
 
 BUS_BOUND_S, CHECK_BOUND_S, PATIENCE = 1.0, 5.0, 3
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -342,6 +343,18 @@ def test_what_they_owned_gets_another_owner(person: MakePerson) -> None:
     assert bob.history(led)[-1]["content"] == "goodbye"
     assert bob.get(f"/conversations/{led}").json()["member_count"] == 2
     assert eve.get(f"/conversations/{alone}").status_code == 404
+
+
+def test_a_deletion_that_was_broken_off_is_finished(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    ann, bob, cleo = (Person.new(stack, name) for name in ("ann", "bob", "cleo"))
+    owned, joined = ann.make_group("owned", bob, cleo), bob.make_group("joined", ann)
+    stack.api.end()
+    truth.delete_user(stack, ann.id)
+    stack.restart("api")
+    wait_until(lambda: roles(bob, joined) == {bob.id: "owner"}, "she has left what she was in", 20)
+    wait_until(lambda: ann.id not in roles(bob, owned), "she has left what she owned", 20)
+    assert sorted(roles(bob, owned).values()) == ["member", "owner"]
 
 
 def export(person: Person, limit: int) -> list[Json]:
