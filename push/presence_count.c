@@ -23,6 +23,8 @@ struct presence_count {
 	const char *node;
 	int64_t count_ms, look_at_ms;
 	size_t n_chains;
+	size_t walked; /* large groups that the look under way has come by */
+	size_t next;   /* how many of them have had their turn since the round began */
 };
 
 static struct subscriber_script read_script = {.text = presence_script_read};
@@ -146,8 +148,9 @@ begin(void *context, const char *conversation_id, int64_t member_count)
 	struct chain *chain;
 
 	(void)member_count;
-	if (count->n_chains >= CHAINS_MAX)
+	if (count->walked++ < count->next || count->n_chains >= CHAINS_MAX)
 		return;
+	count->next = count->walked;
 	chain = calloc(1, sizeof *chain);
 	if (!chain)
 		abort();
@@ -169,8 +172,12 @@ presence_count_tick(struct presence_count *count, int64_t now_ms)
 {
 	if (now_ms < count->look_at_ms)
 		return;
-	count->look_at_ms = now_ms + count->count_ms / LOOKS;
+	count->walked = 0;
 	hub_each_large(count->hub, CONVERSATION_CLOSE_MAX, begin, count);
+	if (count->next < count->walked)
+		return; /* the next tick goes on behind the last that was begun, or the same ones would be first forever */
+	count->next = 0;
+	count->look_at_ms = now_ms + count->count_ms / LOOKS;
 }
 
 struct presence_count *

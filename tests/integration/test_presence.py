@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import pytest
 
 from support.client import Person, new_id
+from support.live import Live
 from support.presence import (
     QUICK,
     connect_second,
@@ -30,6 +32,11 @@ CALM = {"presence.beat_ms": "400", "presence.grace_ms": "2000"}
 
 def people(stack: Stack, *names: str) -> list[Person]:
     return [Person.new(stack, name) for name in names]
+
+
+def counts(live: Live) -> Counter[str]:
+    """How often each conversation's count was told."""
+    return Counter(str(o["conversation_id"]) for o in list(live.objects) if o.get("type") == "presence.count")
 
 
 def many(n: int) -> str:
@@ -186,6 +193,32 @@ def test_of_a_large_group_only_a_count_is_told(make_stack: MakeStack) -> None:
         with connect_second(bob) as live:
             live.event("presence.count", 15, conversation_id=group, online=2)
             eye.event("presence.count", 15, conversation_id=group, online=2)
+
+
+def test_each_of_many_large_groups_is_counted(make_stack: MakeStack) -> None:
+    """More than a process counts at the same time."""
+    stack = make_stack(QUICK)
+    (ann,) = people(stack, "ann")
+    groups = {large_group(stack, [ann], 250) for _ in range(10)}
+    with ann.connect(direct=True) as eye:
+        wait_until(lambda: set(counts(eye)) == groups, "each group has its count", 15)
+
+
+def test_two_processes_count_a_group_once(make_stack: MakeStack) -> None:
+    """Whoever has the lease: n counts need n - 1 lives of it, however many processes there are."""
+    life_s = 3
+    stack = make_stack(QUICK | {"presence.count_ms": str(life_s * 1000)})
+    (ann,) = people(stack, "ann")
+    group = large_group(stack, [ann], 250)
+    with second_push(stack):
+        began = time.monotonic()
+        with ann.connect(direct=True) as eye, connect_second(ann) as other:
+            for live in (eye, other):
+                wait_until(lambda live=live: counts(live)[group] >= 4, "four counts", 45)
+            told_of = [counts(live)[group] for live in (eye, other)]
+            took = time.monotonic() - began
+        print(f"{told_of} counts told in {took:.1f} s, a lease is {life_s} s")
+        assert all((n - 1) * life_s <= took for n in told_of)
 
 
 def test_another_name_is_told_to_who_watches(make_stack: MakeStack) -> None:
