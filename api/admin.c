@@ -73,15 +73,3 @@ admin_sign_up(struct req *req, const char **ret_sign_up)
 	*ret_sign_up = strcmp(set, "default") == 0 ? req->app->config->auth_sign_up : arena_strdup(&req->arena, set);
 	return OK;
 }
-
-void
-admin_make_code(char ret_code[ADMIN_CODE_SIZE])
-{
-	char secret[ID_SECRET_SIZE];
-
-	do
-		id_make_secret(secret);
-	while (secret[0] == '-'); /* it would be taken for an option of a command */
-	memcpy(ret_code, secret, ADMIN_CODE_SIZE - 1);
-	ret_code[ADMIN_CODE_SIZE - 1] = '\0';
-}

@@ -26,8 +26,4 @@ void admin_retire(struct req *req, const char *user_id);
 /* Who may sign up now: a literal or text in the request's arena. */
 MUST_USE enum status admin_sign_up(struct req *req, const char **ret_sign_up);
 
-/* A code or password to be shown once: 22 characters, 132 random bits. */
-enum { ADMIN_CODE_SIZE = 23 };
-void admin_make_code(char ret_code[ADMIN_CODE_SIZE]);
-
 #endif

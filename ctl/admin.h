@@ -50,8 +50,4 @@ void admin_print_json(json_t *json);
 /* A time for people; "-" for none. In the arena. */
 const char *admin_time(struct admin *admin, int64_t at_ms);
 
-/* 22 characters to be shown once. */
-enum { ADMIN_CODE_SIZE = 23 };
-void admin_make_code(char ret_code[ADMIN_CODE_SIZE]);
-
 #endif

@@ -38,10 +38,10 @@ admin_invite(struct admin *admin)
 {
 	struct write_admission write = {.op.kind = WRITE_ADMISSION, .act = ADMISSION_INVITE, .by = admin->by};
 	struct invite *invite = &write.invite;
-	char code[ADMIN_CODE_SIZE];
+	char code[ID_CODE_SIZE];
 
 	TRY(check_invite(admin));
-	admin_make_code(code);
+	id_make_code(code);
 	id_make(invite->id);
 	id_hash_secret(code, strlen(code), invite->code_hash);
 	invite->note = admin->note;

@@ -143,9 +143,9 @@ admin_reset_password(struct admin *admin)
 {
 	struct write_administer write = {.act = ADMINISTER_RESET};
 	struct password_pool *pool = password_pool_create(1, 1);
-	char password[ADMIN_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
+	char password[ID_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
 
-	admin_make_code(password);
+	id_make_code(password);
 	enum status status = password_hash(pool, password, hash, &admin->fault);
 	password_pool_destroy(pool);
 	TRY(status);

@@ -36,12 +36,12 @@ enum status
 op_create_invite(struct req *req)
 {
 	struct write_admission write = {.op.kind = WRITE_ADMISSION, .act = ADMISSION_INVITE};
-	char code[ADMIN_CODE_SIZE];
+	char code[ID_CODE_SIZE];
 
 	TRY(admin_check(req));
 	TRY(read_invite(req, &write.invite));
 	admin_actor(req, &write.by);
-	admin_make_code(code);
+	id_make_code(code);
 	id_make(write.invite.id);
 	id_hash_secret(code, strlen(code), write.invite.code_hash);
 	write.invite.created_by = write.by.name;

@@ -7,11 +7,11 @@ enum status
 op_reset_password(struct req *req)
 {
 	struct write_administer write = {.op.kind = WRITE_ADMINISTER, .act = ADMINISTER_RESET};
-	char password[ADMIN_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
+	char password[ID_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
 
 	TRY(admin_check(req));
 	TRY(admin_user_id(req, write.user_id));
-	admin_make_code(password);
+	id_make_code(password);
 	TRY(password_hash(req->app->passwords, password, hash, &req->fault));
 	write.password_hash = hash;
 	admin_actor(req, &write.by);

@@ -38,7 +38,7 @@ read_user(struct req *req, const struct wish *wish, struct user *ret_user)
 {
 	struct user user = {.role = "member", .created_at_ms = clock_wall_ms()};
 
-	TRY(user_name_check(&req->arena, wish->username, &user.username, &user.username_key, &req->fault));
+	TRY(user_new_name_check(&req->arena, wish->username, &user.username, &user.username_key, &req->fault));
 	if (wish->display_name)
 		TRY(user_display_name_check(wish->display_name, &req->fault));
 	user.display_name = wish->display_name;

@@ -78,18 +78,6 @@ admin_time(struct admin *admin, int64_t at_ms)
 	return arena_strdup(&admin->arena, text);
 }
 
-void
-admin_make_code(char ret_code[ADMIN_CODE_SIZE])
-{
-	char secret[ID_SECRET_SIZE];
-
-	do
-		id_make_secret(secret);
-	while (secret[0] == '-'); /* it would be taken for an option */
-	memcpy(ret_code, secret, ADMIN_CODE_SIZE - 1);
-	ret_code[ADMIN_CODE_SIZE - 1] = '\0';
-}
-
 /* Redis is asked for a moment only: who is not told finds it in the database. */
 static bool
 wait_for_redis(const struct bus *bus)

@@ -136,6 +136,19 @@ id_make_secret(char ret_secret[ID_SECRET_SIZE])
 }
 
 void
+id_make_code(char ret_code[ID_CODE_SIZE])
+{
+	char secret[ID_SECRET_SIZE];
+
+	do
+		id_make_secret(secret);
+	while (secret[0] == '-'); /* it would be taken for an option of a command */
+	memcpy(ret_code, secret, ID_CODE_SIZE - 1);
+	ret_code[ID_CODE_SIZE - 1] = '\0';
+	sodium_memzero(secret, sizeof secret);
+}
+
+void
 id_hash_secret(const char *secret, size_t len, char ret_hash[ID_SECRET_SIZE])
 {
 	unsigned char hash[SECRET_BYTES];

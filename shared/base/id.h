@@ -26,6 +26,10 @@ void id_direct_conversation(const char *user_id, const char *other_user_id, char
 enum { ID_SECRET_SIZE = 44 };
 void id_make_secret(char ret_secret[ID_SECRET_SIZE]);
 
+/* A code or password that people copy, to be shown once: 22 such characters, 132 random bits; never begins with '-'. */
+enum { ID_CODE_SIZE = 23 };
+void id_make_code(char ret_code[ID_CODE_SIZE]);
+
 /* base64url without padding of BLAKE2b-256 of `len` bytes: how a secret is stored. */
 void id_hash_secret(const char *secret, size_t len, char ret_hash[ID_SECRET_SIZE]);
 

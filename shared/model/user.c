@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/text.h"
 
@@ -75,6 +76,36 @@ user_name_check(struct arena *arena, const char *username, const char **ret_user
 }
 
 enum status
+user_new_name_check(struct arena *arena, const char *username, const char **ret_username, const char **ret_key,
+		    struct fault *ret_fault)
+{
+	const char *folded, *key;
+
+	TRY(user_name_check(arena, username, &folded, &key, ret_fault));
+	if (strcmp(key, "deleted") == 0 || strcmp(key, "deleteduser") == 0)
+		return fault_set(ret_fault, ERR_INVALID, "username_invalid", "username",
+				 "This username reads like somebody who was deleted; choose another one.");
+	*ret_username = folded;
+	*ret_key = key;
+	return OK;
+}
+
+/* Whether it reads like the name of those who were deleted: in any case, form and spacing. */
+static bool
+is_name_of_deleted(const char *display_name)
+{
+	CLEANUP(arena_finish) struct arena arena = {0};
+	char *folded = text_fold(&arena, display_name);
+	size_t len = 0;
+
+	for (const char *c = folded; *c; c++)
+		if (*c != ' ')
+			folded[len++] = *c;
+	folded[len] = '\0';
+	return strcmp(folded, "deleteduser") == 0;
+}
+
+enum status
 user_display_name_check(const char *display_name, struct fault *ret_fault)
 {
 	const char *problem = NULL;
@@ -89,6 +120,8 @@ user_display_name_check(const char *display_name, struct fault *ret_fault)
 		problem = "must not hold control characters";
 	else if (text_has_invisible(display_name))
 		problem = "must not hold invisible or direction-changing characters";
+	else if (is_name_of_deleted(display_name))
+		problem = "is what people are shown as who were deleted; choose another one";
 	if (problem)
 		return fault_set(ret_fault, ERR_INVALID, "display_name_invalid", "display_name", "The display name %s.",
 				 problem);

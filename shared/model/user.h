@@ -33,7 +33,11 @@ struct user {
 MUST_USE enum status user_name_check(struct arena *arena, const char *username, const char **ret_username,
 				     const char **ret_key, struct fault *ret_fault);
 
-/* 1-64 code points, no controls, no invisible or bidirectional characters, not blank; ERR_INVALID (field "display_name"). */
+/* The same for an account to be made: refuses names that read like the one of those who were deleted. */
+MUST_USE enum status user_new_name_check(struct arena *arena, const char *username, const char **ret_username,
+					 const char **ret_key, struct fault *ret_fault);
+
+/* 1-64 code points, no controls, no invisible or bidirectional characters, not blank, not "deleted user"; ERR_INVALID (field "display_name"). */
 MUST_USE enum status user_display_name_check(const char *display_name, struct fault *ret_fault);
 
 json_t *user_to_json(const struct user *user); /* id, username, display_name */

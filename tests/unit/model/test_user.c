@@ -82,6 +82,26 @@ endless_usernames_are_not_folded(void **state)
 }
 
 static void
+nobody_is_called_like_the_deleted(void **state)
+{
+	static const char *const refused[] = {"deleted",      "DELETED",      "de1eted",
+					      "deleted_user", "Deleted.User", "d-eleted"};
+	struct arena arena = {0};
+	struct fault fault = {0};
+	const char *username, *key;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+		assert_int_equal(user_new_name_check(&arena, refused[i], &username, &key, &fault), ERR_INVALID);
+		assert_string_equal(fault.code, "username_invalid");
+		assert_int_equal(user_name_check(&arena, refused[i], &username, &key, NULL), OK); /* who is, logs in */
+	}
+	assert_int_equal(user_new_name_check(&arena, "Undeleted", &username, &key, &fault), OK);
+	assert_string_equal(username, "undeleted");
+	arena_finish(&arena);
+}
+
+static void
 display_names_are_checked(void **state)
 {
 	static const struct {
@@ -99,6 +119,13 @@ display_names_are_checked(void **state)
 		 false},                    /* right-to-left override */
 		{"Ada\xe2\x80\x8b", false}, /* zero-width space */
 		{"\xff", false},
+		{"deleted user", false},
+		{"Deleted USER", false},
+		{" Deleted\xc2\xa0 User", false},
+		{"\xef\xbc\xa4"
+		 "eleted user",
+		 false}, /* a full-width D */
+		{"deleted users", true},
 		{"Ada\xe2\x81\xa6x", false},        /* left-to-right isolate */
 		{"Ada\xd8\x9c", false},             /* Arabic letter mark */
 		{"Ada\xe2\x80\x8d", false},         /* zero-width joiner */
@@ -147,9 +174,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(usernames_are_folded_and_keyed),
-		cmocka_unit_test(endless_usernames_are_not_folded),
-		cmocka_unit_test(display_names_are_checked),
+		cmocka_unit_test(usernames_are_folded_and_keyed),    cmocka_unit_test(endless_usernames_are_not_folded),
+		cmocka_unit_test(nobody_is_called_like_the_deleted), cmocka_unit_test(display_names_are_checked),
 		cmocka_unit_test(only_oneself_sees_role_and_age),
 	};
 
