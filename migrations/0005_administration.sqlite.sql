@@ -34,6 +34,10 @@ CREATE INDEX audit_by_actor ON audit (actor, id);
 CREATE TRIGGER audit_not_updated BEFORE UPDATE ON audit BEGIN
 	SELECT RAISE(ABORT, 'audit is append-only');
 END;
+-- INSERT OR REPLACE deletes without that trigger.
+CREATE TRIGGER audit_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN
+	SELECT RAISE(ABORT, 'audit is append-only');
+END;
 CREATE TRIGGER audit_not_deleted BEFORE DELETE ON audit BEGIN
 	SELECT RAISE(ABORT, 'audit is append-only');
 END;

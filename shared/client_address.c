@@ -21,12 +21,14 @@ struct client_proxies {
 static bool
 parse(const char *text, struct in6_addr *ret_address)
 {
-	char mapped[INET6_ADDRSTRLEN + 8];
+	struct in6_addr mapped = {.s6_addr = {[10] = 0xff, [11] = 0xff}}; /* ::ffff:0:0/96 (RFC 4291 2.5.5.2) */
 
 	if (inet_pton(AF_INET6, text, ret_address) == 1)
 		return true;
-	snprintf(mapped, sizeof mapped, "::ffff:%.*s", INET_ADDRSTRLEN, text);
-	return strchr(text, ':') == NULL && inet_pton(AF_INET6, mapped, ret_address) == 1;
+	if (inet_pton(AF_INET, text, mapped.s6_addr + 12) != 1)
+		return false;
+	*ret_address = mapped;
+	return true;
 }
 
 static void

@@ -39,6 +39,10 @@ op_change_password(struct req *req)
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
 	TRY(password_check(wanted, "new_password", &req->fault));
 	TRY(verify(req, current, &write.verified_hash));
+	if (strcmp(current, wanted) ==
+	    0) /* whoever knows the current one, a one-time password too, would go on knowing it */
+		return fault_set(&req->fault, ERR_INVALID, "password_unchanged", "new_password",
+				 "The new password is the current one; choose another.");
 	TRY(password_hash(req->app->passwords, wanted, hash, &req->fault));
 	write.new_hash = hash;
 	memcpy(write.user_id, req->caller.user_id, ID_SIZE);

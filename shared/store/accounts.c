@@ -160,13 +160,17 @@ accounts_erase(struct db *db, const char *user_id, int64_t now_ms)
 			       " display_name_key = '', password_hash = '', role = 'member', deleted_at = $2"
 			       " WHERE id = $1");
 	CLEANUP_STMT struct db_stmt *sessions =
-		db_prepare(db, "UPDATE sessions SET user_agent = NULL, address = NULL WHERE user_id = $1");
+		db_prepare(db, "UPDATE sessions SET user_agent = NULL, address = NULL, name = NULL, prefix = NULL"
+			       " WHERE user_id = $1");
+	CLEANUP_STMT struct db_stmt *blocks = db_prepare(db, "DELETE FROM blocks WHERE user_id = $1");
 
 	db_bind_text(person, 1, user_id);
 	db_bind_int64(person, 2, now_ms);
 	TRY(db_run(person));
 	db_bind_text(sessions, 1, user_id);
-	return db_run(sessions);
+	TRY(db_run(sessions));
+	db_bind_text(blocks, 1, user_id);
+	return db_run(blocks);
 }
 
 enum status

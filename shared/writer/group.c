@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/blocks.h"
 #include "store/conversations.h"
 #include "store/groups.h"
 #include "store/users.h"
@@ -82,18 +83,19 @@ join(struct batch *batch, struct write_group *write, const char *user_id, const 
 	return OK;
 }
 
-/* Refused when one of them is nobody, or nobody any more. */
+/* Refused when one of them is nobody, or nobody any more, or takes nothing from the actor: the three are told alike. */
 static enum status
 check_people(struct batch *batch, struct write_group *write)
 {
 	for (size_t i = 0; i < write->n_user_ids; i++) {
-		bool active;
+		bool active, blocked;
 		char detail[FAULT_DETAIL_SIZE];
 
 		TRY(direct_find_person(batch, write->user_ids[i], &active));
-		if (active)
+		TRY(blocks_has(batch->db, write->user_ids[i], write->actor_id, &blocked));
+		if (active && !blocked)
 			continue;
-		snprintf(detail, sizeof detail, "%s is nobody, or somebody whose account has ended: leave them out.",
+		snprintf(detail, sizeof detail, "%s is nobody, or cannot be added by you: leave them out.",
 			 write->user_ids[i]);
 		return batch_refuse(&write->op, ERR_INVALID, "user_unavailable", "user_ids", detail);
 	}

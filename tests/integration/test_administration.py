@@ -166,6 +166,8 @@ def test_a_one_time_password_is_for_one_thing(stack: Stack, admin: Person, perso
         problem(answer, 403, "password_change_required")
     with pytest.raises(AssertionError):
         fresh.connect()
+    same = {"current_password": once, "new_password": once}
+    problem(fresh.request("PUT", "/users/me/password", json=same), 422, "password_unchanged")
     chosen = {"current_password": once, "new_password": "one of my own"}
     assert fresh.request("PUT", "/users/me/password", json=chosen).status_code == 204
     assert fresh.get("/users/me").json()["must_change_password"] is False
@@ -276,7 +278,10 @@ def test_the_audit_is_paged_and_append_only(stack: Stack, admin: Person, person:
     for path in ("/admin/audit", "/admin/invites"):
         problem(admin.get(path, limit=0), 422, "out_of_range")
         problem(admin.get(path, cursor="odd"), 400, "cursor_invalid")
-    for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit"):
+    replacing = (
+        "INSERT OR REPLACE INTO audit (id, at, actor, action, detail) SELECT id, at, 'x', action, detail FROM audit"
+    )
+    for statement in ("UPDATE audit SET actor = 'x'", "DELETE FROM audit", replacing):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             truth.write(stack, statement)
 

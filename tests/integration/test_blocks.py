@@ -63,6 +63,17 @@ def test_who_is_blocked_is_told_what_a_disabled_account_would_tell(stack: Stack,
     assert bob.say(ann, "again")["seq"] == 2
 
 
+def test_who_is_blocked_adds_nobody_who_blocks_them(person: MakePerson) -> None:
+    ann, bob, eve = person(), person(), person()
+    block(ann, bob)
+    wanted = {"kind": "group", "title": "You cannot hide", "member_ids": [ann.id]}
+    problem(bob.post("/conversations", wanted), 422, "user_unavailable")
+    group = bob.make_group("Tea", eve)
+    problem(bob.add(group, ann), 422, "user_unavailable")
+    unblock(ann, bob)
+    assert bob.add(group, ann).is_success
+
+
 def test_a_block_goes_one_way_and_keeps_what_was_said(person: MakePerson) -> None:
     ann, bob = person(), person()
     id_ = new_id()

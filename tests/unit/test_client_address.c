@@ -25,6 +25,7 @@ only_trusted_proxies_are_believed(void **state)
 		{"10.0.0.0/8", "10.1.2.3", "", "10.1.2.3"},
 		{"10.0.0.0/8", "10.1.2.3", " , ,", "10.1.2.3"},
 		{"10.0.0.0/8", "10.1.2.3", "nonsense", "10.1.2.3"},
+		{"10.0.0.0/8", "10.1.2.3", "ffff", "10.1.2.3"}, /* no address, though hexadecimal */
 		{"10.0.0.0/8", "10.1.2.3", "198.51.100.9, unknown", "10.1.2.3"},
 		{"10.0.0.0/8", "10.1.2.3", "198.51.100.9:4711", "198.51.100.9"},
 		{"10.0.0.0/8", "11.0.0.1", "198.51.100.9", "11.0.0.1"},
@@ -56,8 +57,8 @@ only_trusted_proxies_are_believed(void **state)
 static void
 lists_are_checked(void **state)
 {
-	static const char *const bad[] = {"x",      "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1",
-					  "::/129", "10.0.0",      "10.0.0.1,y"};
+	static const char *const bad[] = {"x",      "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129",
+					  "10.0.0", "10.0.0.1,y",  "10",        "dead"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
