@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "db/db.h"
 #include "log.h"
 #include "writer/retire.h"
@@ -80,13 +81,11 @@ retirer_start(const char *database_url, struct writer *writer, struct retirer **
 	pthread_cond_init(&retirer->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	enum status status = db_open(database_url, DB_ACCESS_READ, &retirer->db, ret_fault);
-	if (status == OK && pthread_create(&retirer->thread, NULL, run, retirer) != 0)
-		status = fault_set(ret_fault, ERR_UNAVAILABLE, "thread", NULL,
-				   "cannot start the thread that finishes deletions");
 	if (status != OK) {
 		destroy(retirer);
 		return status;
 	}
+	retirer->thread = thread_start("retirer", run, retirer);
 	*ret_retirer = retirer;
 	return OK;
 }

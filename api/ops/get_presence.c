@@ -9,7 +9,7 @@
 #include "req.h"
 #include "store/connections.h"
 
-enum { PIECE = REDIS_WORDS_MAX - 1, PIECES_MAX = PRESENCE_IDS_MAX / PIECE + 1 };
+enum { PIECE = REDIS_WORDS_MAX - 1, PIECES_MAX = PRESENCE_ASKED_MAX / PIECE + 1 };
 
 /* The ids between commas, in lower case. */
 static enum status
@@ -21,9 +21,9 @@ read_ids(struct req *req, struct presence *people, size_t *ret_n)
 	if (!text)
 		return fault_set(&req->fault, ERR_MALFORMED, "parameter_missing", "user_ids", "user_ids is required.");
 	for (char *rest = arena_strdup(&req->arena, text), *id; (id = strsep(&rest, ",")); n++) {
-		if (n == PRESENCE_IDS_MAX)
+		if (n == PRESENCE_ASKED_MAX)
 			return fault_set(&req->fault, ERR_INVALID, "too_many", "user_ids",
-					 "user_ids names at most %d people.", PRESENCE_IDS_MAX);
+					 "user_ids names at most %d people.", PRESENCE_ASKED_MAX);
 		if (!id_normalize(id, people[n].user_id))
 			return fault_set(&req->fault, ERR_INVALID, "id_invalid", "user_ids",
 					 "user_ids must be UUIDs, separated by commas.");
@@ -69,8 +69,8 @@ ask_redis(struct req *req, struct presence *people, size_t n_people)
 enum status
 op_get_presence(struct req *req)
 {
-	struct presence people[PRESENCE_IDS_MAX] = {0};
-	bool exists[PRESENCE_IDS_MAX];
+	struct presence people[PRESENCE_ASKED_MAX] = {0};
+	bool exists[PRESENCE_ASKED_MAX];
 	struct db *db;
 	size_t n;
 

@@ -11,7 +11,8 @@
 #include "base/status.h"
 
 enum {
-	PRESENCE_IDS_MAX = 200,    /* in one question, and in one watch list */
+	PRESENCE_IDS_MAX = 200,    /* in one watch list */
+	PRESENCE_ASKED_MAX = 100,  /* in one question: what fits into a request's head however it is encoded */
 	PRESENCE_RECORD_SIZE = 48, /* of a record with its NUL */
 };
 
