@@ -141,28 +141,59 @@ on_ping(struct session *session, const struct event_frame *frame)
 	session_reply(session, reply);
 }
 
+/* What one person may do, from all sockets and by REST together. */
+
+/* A refusal is answered in its turn, so that an order is kept. */
+static bool
+may_send(struct session *session, const struct event_frame *frame)
+{
+	struct rate_answer answer;
+	struct fault fault = {0};
+
+	rate_limit_take(session->server->options.limiter, RATE_CLASS_SEND, session->user_id, &answer);
+	if (rate_limit_refusal(&answer, &fault) == OK)
+		return true;
+	sends_refuse(&session->sends, &fault, frame->id);
+	session_update_reading(session);
+	return false;
+}
+
+static bool
+may_ask(struct session *session, const struct event_frame *frame)
+{
+	struct rate_answer answer;
+	struct fault fault = {0};
+
+	rate_limit_take(session->server->options.limiter, RATE_CLASS_GENERAL, session->user_id, &answer);
+	if (rate_limit_refusal(&answer, &fault) == OK)
+		return true;
+	session_reply(session, reply_error(frame->id, &fault, fault.retry_after_ms));
+	return false;
+}
+
 /* The table. */
 
 struct row {
 	const char *type;
 	void (*handle)(struct session *session, const struct event_frame *frame);
+	/* NULL: asks the socket's rate alone. */
+	bool (*may)(struct session *session, const struct event_frame *frame);
 	enum session_state state; /* in which it may come */
-	bool is_send;             /* counts in the class of sends, as at the REST door */
 };
 
 static const struct row rows[] = {
-	{"auth", auth_on_auth, SESSION_CONNECTED, false},
-	{"auth.refresh", auth_on_refresh, SESSION_LIVE, false},
-	{"message.send", on_message_send, SESSION_LIVE, true},
-	{"message.edit", on_message_edit, SESSION_LIVE, true},
-	{"message.delete", on_message_delete, SESSION_LIVE, true},
-	{"reaction.add", on_reaction_add, SESSION_LIVE, true},
-	{"reaction.remove", on_reaction_remove, SESSION_LIVE, true},
-	{"read.update", receipts_on_read, SESSION_LIVE, false},
-	{"delivered.update", receipts_on_delivered, SESSION_LIVE, false},
-	{"typing.start", receipts_on_typing, SESSION_LIVE, false},
-	{"presence.watch", presence_watch_on_frame, SESSION_LIVE, false},
-	{"ping", on_ping, SESSION_LIVE, false},
+	{"auth", auth_on_auth, NULL, SESSION_CONNECTED},
+	{"auth.refresh", auth_on_refresh, NULL, SESSION_LIVE},
+	{"message.send", on_message_send, may_send, SESSION_LIVE},
+	{"message.edit", on_message_edit, may_send, SESSION_LIVE},
+	{"message.delete", on_message_delete, may_send, SESSION_LIVE},
+	{"reaction.add", on_reaction_add, may_send, SESSION_LIVE},
+	{"reaction.remove", on_reaction_remove, may_send, SESSION_LIVE},
+	{"read.update", receipts_on_read, may_ask, SESSION_LIVE},
+	{"delivered.update", receipts_on_delivered, may_ask, SESSION_LIVE},
+	{"typing.start", receipts_on_typing, NULL, SESSION_LIVE},
+	{"presence.watch", presence_watch_on_frame, may_ask, SESSION_LIVE},
+	{"ping", on_ping, NULL, SESSION_LIVE},
 };
 
 static const struct row *
@@ -181,21 +212,6 @@ refuse(struct session *session, json_t *id, const char *detail)
 	session_reply(session, reply_refusal(id, ERR_MALFORMED, NULL, detail));
 }
 
-/* One person's sends, from all sockets and by REST. A refusal is answered in its turn, so that an order is kept. */
-static bool
-may_send(struct session *session, const struct event_frame *frame)
-{
-	struct rate_answer answer;
-	struct fault fault = {0};
-
-	rate_limit_take(session->server->options.limiter, RATE_CLASS_SEND, session->user_id, &answer);
-	if (rate_limit_refusal(&answer, &fault) == OK)
-		return true;
-	sends_refuse(&session->sends, &fault, frame->id);
-	session_update_reading(session);
-	return false;
-}
-
 static void
 dispatch(struct session *session, const char *type, const struct event_frame *frame)
 {
@@ -209,7 +225,7 @@ dispatch(struct session *session, const char *type, const struct event_frame *fr
 		refuse(session, frame->id, "This type of frame is not known.");
 	} else if (row->state != session->state) {
 		refuse(session, frame->id, "This socket is authenticated already; auth.refresh changes its token.");
-	} else if (!row->is_send || may_send(session, frame)) {
+	} else if (!row->may || row->may(session, frame)) {
 		row->handle(session, frame);
 	}
 }

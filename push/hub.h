@@ -67,6 +67,9 @@ void hub_leave(struct hub *hub, struct hub_socket *socket);
  * many there are, at most a heads check old. "" is no conversation. */
 bool hub_is_member(const struct hub_socket *socket, const char *conversation_id, int64_t *ret_member_count);
 
+/* The same while what came meanwhile is still held back, too. False also of a conversation that was joined this very moment. */
+bool hub_is_attached(const struct hub_socket *socket, const char *conversation_id);
+
 /* One listener, before the loop runs; NULL takes it away. Borrowed. */
 void hub_listen(struct hub *hub, const struct hub_listener *listener);
 

@@ -109,6 +109,17 @@ hub_is_member(const struct hub_socket *socket, const char *conversation_id, int6
 	return true;
 }
 
+bool
+hub_is_attached(const struct hub_socket *socket, const char *conversation_id)
+{
+	char channel[EVENT_CHANNEL_SIZE];
+
+	if (!socket || !conversation_id[0])
+		return false;
+	hub_channel('c', conversation_id, channel);
+	return attachment_find(socket, channel) != NULL;
+}
+
 const char *
 hub_epoch(const struct hub *hub)
 {

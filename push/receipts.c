@@ -70,6 +70,26 @@ receipts_on_typing(struct session *session, const struct event_frame *frame)
 		session_reply(session, reply_ok(frame->id));
 }
 
+/* What the socket isn't attached to was joined this moment or is none of the person's: the database decides, but not about one made-up
+ * id after the other. */
+static const struct rate_limit STRANGE_CURSORS = {.per_second = 1, .burst = 20};
+
+static bool
+may_move(struct session *session, const struct event_frame *frame, const char *conversation_id)
+{
+	struct fault fault = {0};
+	int64_t retry_after_ms = 0;
+
+	if (hub_is_attached(session->hub_socket, conversation_id) ||
+	    rate_take(&session->strange_cursors, &STRANGE_CURSORS, clock_monotonic_ms(), &retry_after_ms) ==
+		    RATE_WITHIN)
+		return true;
+	fault_set(&fault, ERR_RATE_LIMITED, "rate_limited", NULL,
+		  "Too many cursors of conversations that this socket does not follow: wait for retry_after_ms.");
+	session_reply(session, reply_error(frame->id, &fault, retry_after_ms));
+	return false;
+}
+
 static void
 move_cursor(struct session *session, const struct event_frame *frame, enum cursor_kind kind)
 {
@@ -91,6 +111,8 @@ move_cursor(struct session *session, const struct event_frame *frame, enum curso
 		return;
 	}
 	take_id(conversation_id, move.conversation_id);
+	if (!may_move(session, frame, move.conversation_id))
+		return;
 	memcpy(move.user_id, session->user_id, ID_SIZE);
 	memcpy(move.session_id, session->login_id, ID_SIZE);
 	cursors_move(session->server->cursors, &move, &session->cursor_owner, frame->id);

@@ -41,6 +41,7 @@ struct session {
 	struct rate rate;
 	struct sends sends;
 	struct cursor_owner cursor_owner;
+	struct rate strange_cursors; /* of conversations that it is not attached to; all zero: full */
 	struct lanes lanes;
 
 	struct wheel_entry check;

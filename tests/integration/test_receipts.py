@@ -16,7 +16,7 @@ from support.live import Live
 from support.metrics import api_metric, push_metric
 from support.problems import problem
 from support.process import Process
-from support.shared import MakePerson
+from support.shared import MakePerson, MakeStack
 from support.stack import ROOT, Stack, setting_name
 from support.waiting import wait_until
 
@@ -41,6 +41,35 @@ def cursors(user: Person, conversation: str) -> dict[str, tuple[int | None, int 
 def told(live: Live, type_: str) -> list[Json]:
     live.barrier()
     return [o for o in live.objects if o.get("type") == type_]
+
+
+# -- limits
+def test_cursors_and_lists_count_with_requests_by_rest(make_stack: MakeStack) -> None:
+    stack = make_stack({"limits.general_per_minute": "1", "limits.general_burst": "6"})
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    room = ann.conversation_with(bob)
+    cursor = {"conversation_id": room, "seq": 1}
+    frames = {"read.update": cursor, "delivered.update": cursor, "presence.watch": {"user_ids": [bob.id]}}
+    with ann.connect() as live, ann.another_device().connect() as other:
+        answers = [(live, other)[i % 2].request("read.update", **frames["read.update"]) for i in range(7)]
+        assert answers[0]["ok"]
+        error = answers[-1]["error"]
+        assert (error["code"], error["retryable"]) == ("rate_limited", True)
+        assert error["retry_after_ms"] > 0
+        for type_, keys in frames.items():
+            assert live.request(type_, **keys)["error"]["code"] == "rate_limited", type_
+        assert live.request("typing.start", conversation_id=room)["ok"], "has a limit of its own"
+        assert live.request("ping")["ok"]
+
+
+def test_cursors_of_made_up_conversations_are_few(person: MakePerson) -> None:
+    ann, bob = person(), person()
+    room = ann.conversation_with(bob)
+    with ann.connect() as live:
+        codes = [live.request("read.update", conversation_id=new_id(), seq=1)["error"]["code"] for _ in range(60)]
+        assert codes[:20] == ["conversation_not_found"] * 20
+        assert "rate_limited" in codes[20:]
+        assert live.request("read.update", conversation_id=room, seq=1)["ok"], "one's own"
 
 
 # -- what passes

@@ -164,6 +164,14 @@ hub_is_member(const struct hub_socket *socket, const char *conversation_id, int6
 	return strcmp(conversation_id, world.room) == 0;
 }
 
+bool
+hub_is_attached(const struct hub_socket *socket, const char *conversation_id)
+{
+	int64_t member_count;
+
+	return hub_is_member(socket, conversation_id, &member_count);
+}
+
 const char *
 hub_epoch(const struct hub *hub)
 {
