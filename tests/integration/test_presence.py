@@ -51,7 +51,7 @@ def test_coming_and_going_on_two_devices_and_two_processes(make_stack: MakeStack
         one = bob.connect(direct=True)
         hears(eye, bob, "online")
         two = connect_second(bob)
-        time.sleep(1.0)  # the other process has said so
+        wait_until(lambda: redis(stack, "HLEN", f"presence:{bob.id}") == b":2\r\n", "the other process says so")
         mark = len(eye.objects)
         one.close()
         eye.wait_while_open(2.5)
@@ -157,7 +157,7 @@ def test_many_come_back_at_once_and_nobody_is_told_offline(make_stack: MakeStack
     lives = [one.connect(direct=True) for one in crowd]
     answers = [watch(live, *crowd) for live in lives]
     assert all("offline" not in answer.values() for answer in answers)
-    time.sleep(2.5)
+    lives[0].wait_while_open(2.5)
     frames = [sum(o.get("type") == "presence.updated" for o in live.objects) for live in lives]
     assert all("offline" not in dict(told(live)).values() for live in lives)
     print("presence frames a socket:", max(frames))
