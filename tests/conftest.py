@@ -31,11 +31,11 @@ def stack(shared: Shared) -> Stack:
 
 @pytest.fixture
 def make_stack() -> Iterator[MakeStack]:
-    """Starts stacks with other settings, or to be broken: make_stack({"limits.auth_ms": "300"})."""
+    """Starts stacks with other settings, or to be broken: make_stack({"limits.auth_ms": "300"}, pushes=2)."""
     made: list[Stack] = []
 
-    def make(settings: dict[str, str] | None = None, pushes: int = 1) -> Stack:
-        made.append(Stack(settings, pushes=pushes).start())
+    def make(settings: dict[str, str] | None = None, **several: int) -> Stack:
+        made.append(Stack(settings, **several).start())
         return made[-1]
 
     yield make

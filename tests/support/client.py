@@ -36,9 +36,9 @@ def new_name(prefix: str = "p") -> str:
 class Api:
     """httpx on one stack; every exchange is checked against api/openapi.yaml by the recorder."""
 
-    def __init__(self, stack: Stack, token: str | None = None) -> None:
+    def __init__(self, stack: Stack, token: str | None = None, *, api: int = 0) -> None:
         self.stack = stack
-        self.http = httpx.Client(base_url=stack.url, timeout=20.0, trust_env=False, verify=NO_TLS)
+        self.http = httpx.Client(base_url=stack.urls[api], timeout=20.0, trust_env=False, verify=NO_TLS)
         self.token = token
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -70,8 +70,8 @@ class Api:
 class Person(Api):
     """Somebody with an account and an access token: one device of theirs."""
 
-    def __init__(self, stack: Stack, signed_in: Json) -> None:
-        super().__init__(stack, signed_in["access_token"])
+    def __init__(self, stack: Stack, signed_in: Json, *, api: int = 0) -> None:
+        super().__init__(stack, signed_in["access_token"], api=api)
         self.user: Json = signed_in["user"]
         self.id: str = self.user["id"]
         self.username: str = self.user["username"]
@@ -93,6 +93,11 @@ class Person(Api):
         api.close()
         assert answer.status_code == 200, answer.text
         return Person(self.stack, answer.json())
+
+    def through(self, api: int) -> Person:
+        """The same device, asking the API process of this number (Stack.urls)."""
+        signed_in = {"access_token": self.token, "refresh_token": self.refresh_token, "user": self.user}
+        return Person(self.stack, signed_in, api=api)
 
     def log_out(self) -> httpx.Response:
         return self.post("/auth/logout", {})

@@ -22,6 +22,7 @@ from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN_S = 20.0
+LIGHTTPD = ["lighttpd", "-D", "-f", "conf/lighttpd.conf"]
 
 
 # The rates are kept and shared as ever, but nobody reaches them.
@@ -50,9 +51,12 @@ class Stack:
     """One running Stonechat. `settings` are by their names (`limits.auth_ms`) and override what a test stack has.
 
     `pushes`: so many push processes on ports of their own, with the same database and Redis: push, push2, push3 ...
-    lighttpd knows the first; the others are reached at push_urls[1], push_urls[2] ..."""
+    lighttpd knows the first; the others are reached at push_urls[1], push_urls[2] ...
 
-    def __init__(self, settings: dict[str, str] | None = None, *, pushes: int = 1) -> None:
+    `apis`: so many API processes (three at most), each behind a lighttpd of its own: urls[0], urls[1] ... A test says
+    which of them it means (Person.through); none is chosen by chance."""
+
+    def __init__(self, settings: dict[str, str] | None = None, *, pushes: int = 1, apis: int = 1) -> None:
         # Not below the test's own folder: the path of a unix socket has at most 107 bytes.
         self.data = Path(tempfile.mkdtemp(prefix="stonechat-pytest-"))
         self.log = self.data / "log"
@@ -60,7 +64,8 @@ class Stack:
         self.build = build_folder()
         self.port = free_block()
         self.push_port = self.port + 1
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.urls = [f"http://127.0.0.1:{port}" for port in (self.port, self.port + 6, self.port + 7)[:apis]]
+        self.url = self.urls[0]
         self.push_url = f"http://127.0.0.1:{self.push_port}"
         self.push_urls = [f"http://127.0.0.1:{self.push_port + n}" for n in range(pushes)]
         self.settings = (
@@ -116,6 +121,15 @@ class Stack:
         """All push processes."""
         return [process for name, process in self.processes.items() if name.startswith("push")]
 
+    @property
+    def apis(self) -> list[Process]:
+        """All API processes."""
+        return [process for name, process in self.processes.items() if name.startswith("api")]
+
+    @property
+    def lighttpds(self) -> list[Process]:
+        return [process for name, process in self.processes.items() if name.startswith("lighttpd")]
+
     def _add(self, name: str, argv: list[str], **more: str) -> None:
         self.processes[name] = Process(name, argv, ROOT, self.env | more, self.log / f"{name}.log")
 
@@ -127,6 +141,16 @@ class Stack:
         }
         self._add(f"push{n + 1}", [str(self.build / "stonechat-push")], **ports)
 
+    def _add_api(self, n: int) -> None:
+        """The one of this number, from 1 on, and its lighttpd."""
+        own = {
+            "STONECHAT_PORT": self.urls[n].rsplit(":", 1)[1],
+            "STONECHAT_API_SOCKET": str(self.run / f"api{n + 1}.sock"),
+            "STONECHAT_METRICS_PORT": str(self.port + 13 + n),
+        }
+        self._add(f"api{n + 1}", [str(self.build / "stonechat-api")], **own)
+        self._add(f"lighttpd{n + 1}", LIGHTTPD, **own)
+
     def _prepare(self) -> None:
         for folder in (self.log, self.run, self.run / "deflate"):
             folder.mkdir(mode=0o750, exist_ok=True)
@@ -137,7 +161,9 @@ class Stack:
         self._add("push", [str(self.build / "stonechat-push")])
         for n in range(1, len(self.push_urls)):
             self._add_push(n)
-        self._add("lighttpd", ["lighttpd", "-D", "-f", "conf/lighttpd.conf"])
+        self._add("lighttpd", LIGHTTPD)
+        for n in range(1, len(self.urls)):
+            self._add_api(n)
 
     def migrate(self) -> str:
         """`stonechat migrate`; what it printed."""
@@ -153,10 +179,10 @@ class Stack:
             self.migrate()
             self.redis.start()
             wait_until(lambda: self._connects("redis.sock"), "redis-server listens", START_WITHIN_S)
-            for process in (self.api, *self.pushes, self.lighttpd):
+            for process in (*self.apis, *self.pushes, *self.lighttpds):
                 process.start()
             self.wait_ready()
-            for url in self.push_urls[1:]:
+            for url in (*self.push_urls[1:], *self.urls[1:]):
                 wait_until(lambda url=url: self._serves(url), f"{url} serves", START_WITHIN_S)
         except BaseException:
             self.stop()
@@ -164,9 +190,9 @@ class Stack:
         return self
 
     @staticmethod
-    def _serves(push_url: str) -> bool:
+    def _serves(url: str) -> bool:
         try:
-            return httpx.get(push_url + "/readyz", timeout=2.0).status_code == 200
+            return httpx.get(url + "/readyz", timeout=2.0).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -213,9 +239,10 @@ class Stack:
     def stop(self) -> list[str]:
         """Ends all processes; what was wrong with how they ended, and what the sanitizers found."""
         wrong = []
-        for name in ("lighttpd", *(one.name for one in self.pushes), "api", "redis"):
-            process = self.processes.get(name)
-            if process is None or process.child is None or process.killed:
+        redis = [process for name, process in self.processes.items() if name == "redis"]
+        for process in (*self.lighttpds, *self.pushes, *self.apis, *redis):
+            name = process.name
+            if process.child is None or process.killed:
                 continue
             if not process.running:
                 wrong.append(f"{name} ended by itself with {process.child.returncode}\n{process.tail()}")
