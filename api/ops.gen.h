@@ -31,6 +31,7 @@ enum status op_get_message(struct req *req);
 enum status op_get_presence(struct req *req);
 enum status op_get_settings(struct req *req);
 enum status op_get_user(struct req *req);
+enum status op_hand_over_conversation(struct req *req);
 enum status op_healthz(struct req *req);
 enum status op_list_accounts(struct req *req);
 enum status op_list_audit(struct req *req);

@@ -22,6 +22,8 @@ static const char *const query_export_me[] = {"cursor", "limit", NULL};
 const struct route routes[] = {
 	{"GET", "/api/v1/admin/audit", "list_audit", op_list_audit, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_list_audit},
+	{"POST", "/api/v1/admin/conversations/{conversation_id}/handover", "hand_over_conversation", op_hand_over_conversation, ROUTE_AUTH_SESSION,
+	 ROUTE_RATE_WRITE, 8192, true, NULL},
 	{"GET", "/api/v1/admin/invites", "list_invites", op_list_invites, ROUTE_AUTH_SESSION,
 	 ROUTE_RATE_READ, 0, false, query_list_invites},
 	{"POST", "/api/v1/admin/invites", "create_invite", op_create_invite, ROUTE_AUTH_SESSION,

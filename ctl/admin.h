@@ -20,7 +20,7 @@ struct admin {
 	struct write_actor by; /* operator:<account> */
 
 	/* what was asked for */
-	const char *argument; /* NULL: none */
+	const char *argument, *second; /* NULL: none */
 	bool json, yes;
 	const char *state, *note, *actor, *action, *target; /* NULL: not given */
 	int64_t days, limit;                                /* 0: not given */
@@ -40,6 +40,13 @@ MUST_USE enum status admin_invites(struct admin *admin);
 MUST_USE enum status admin_revoke_invite(struct admin *admin);
 MUST_USE enum status admin_sign_up(struct admin *admin);
 MUST_USE enum status admin_audit(struct admin *admin);
+
+/* In admin_groups.c. */
+MUST_USE enum status admin_groups(struct admin *admin);
+MUST_USE enum status admin_handover(struct admin *admin);
+
+/* By username, in any form that logs in, or by id. ERR_NOT_FOUND with what to do next. */
+MUST_USE enum status admin_find_user(struct admin *admin, const char *who, struct user *ret_user);
 
 /* Runs one operation and tells the servers; its fault becomes admin->fault. */
 MUST_USE enum status admin_write(struct admin *admin, struct write_op *op);

@@ -10,22 +10,20 @@
 
 enum { LIST_PAGE = 200, SHOWN_ACTS = 10 };
 
-/* By username, in any form that logs in, or by id. */
-static enum status
-find_user(struct admin *admin, struct user *ret_user)
+enum status
+admin_find_user(struct admin *admin, const char *who, struct user *ret_user)
 {
 	const char *username, *key;
 	char id[ID_SIZE];
 	enum status status = ERR_NOT_FOUND;
 
-	if (id_normalize(admin->argument, id))
+	if (id_normalize(who, id))
 		status = accounts_get(admin->db, &admin->arena, id, ret_user, NULL);
-	else if (user_name_check(&admin->arena, admin->argument, &username, &key, NULL) == OK)
+	else if (user_name_check(&admin->arena, who, &username, &key, NULL) == OK)
 		status = accounts_find(admin->db, &admin->arena, key, ret_user);
 	if (status == ERR_NOT_FOUND)
 		return fault_set(&admin->fault, ERR_NOT_FOUND, "user_not_found", NULL,
-				 "There is nobody called %.80s: `stonechat admin list` shows who there is.",
-				 admin->argument);
+				 "There is nobody called %.80s: `stonechat admin list` shows who there is.", who);
 	return status;
 }
 
@@ -83,7 +81,7 @@ admin_show(struct admin *admin)
 	size_t n;
 	bool more;
 
-	TRY(find_user(admin, &user));
+	TRY(admin_find_user(admin, admin->argument, &user));
 	print_user(admin, &user);
 	if (admin->json)
 		return OK;
@@ -103,7 +101,7 @@ administer(struct admin *admin, struct write_administer *write)
 	struct user user;
 	enum status status;
 
-	TRY(find_user(admin, &user));
+	TRY(admin_find_user(admin, admin->argument, &user));
 	write->op.kind = WRITE_ADMINISTER;
 	write->by = admin->by;
 	memcpy(write->user_id, user.id, ID_SIZE);

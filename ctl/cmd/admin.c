@@ -1,5 +1,5 @@
 /* stonechat admin SUBCOMMAND: reads the command line, opens the database, and says how it went. The subcommands are in
- * admin_people.c and admin_access.c. */
+ * admin_people.c, admin_groups.c and admin_access.c. */
 #include "admin.h"
 
 #include <pwd.h>
@@ -19,7 +19,7 @@
 
 enum { REDIS_WAIT_MS = 300, REDIS_POLL_MS = 10 };
 
-enum argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED };
+enum argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_REQUIRED, ARGUMENT_TWO };
 
 static const struct subcommand {
 	const char *name, *usage, *help;
@@ -36,6 +36,9 @@ static const struct subcommand {
 	{"reset-password", "reset-password USER", "prints a one-time password; ends all log-ins", ARGUMENT_REQUIRED,
 	 admin_reset_password},
 	{"delete", "delete --yes USER", "deletes an account; its messages stay", ARGUMENT_REQUIRED, admin_delete},
+	{"groups", "groups USER", "the groups somebody is in, with their role", ARGUMENT_REQUIRED, admin_groups},
+	{"handover", "handover CONVERSATION USER", "another owner for a group whose owner is disabled", ARGUMENT_TWO,
+	 admin_handover},
 	{"invite", "invite [--days N] [--note TEXT]", "prints a code by which one person may sign up", ARGUMENT_NONE,
 	 admin_invite},
 	{"invites", "invites [--limit N]", "invites, the newest first", ARGUMENT_NONE, admin_invites},
@@ -179,13 +182,17 @@ read_arguments(struct admin *admin, const struct subcommand *subcommand, int arg
 			TRY(read_option(admin, argc, argv, &used));
 			continue;
 		}
-		if (admin->argument || subcommand->argument == ARGUMENT_NONE)
+		const char **place = admin->argument ? &admin->second : &admin->argument;
+
+		if (*place || subcommand->argument == ARGUMENT_NONE ||
+		    (admin->argument && subcommand->argument != ARGUMENT_TWO))
 			return fault_set(&admin->fault, ERR_INVALID, "argument", NULL,
 					 "\"%.40s\" is one too many: stonechat admin %s.", argv[0], subcommand->usage);
-		admin->argument = argv[0];
+		*place = argv[0];
 		used = 1;
 	}
-	if (!admin->argument && subcommand->argument == ARGUMENT_REQUIRED)
+	if ((!admin->argument && subcommand->argument >= ARGUMENT_REQUIRED) ||
+	    (!admin->second && subcommand->argument == ARGUMENT_TWO))
 		return fault_set(&admin->fault, ERR_INVALID, "argument", NULL, "It is: stonechat admin %s.",
 				 subcommand->usage);
 	return OK;

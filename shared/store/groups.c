@@ -40,6 +40,29 @@ groups_state(struct db *db, struct arena *arena, const char *conversation_id, co
 }
 
 enum status
+groups_owner(struct db *db, const char *conversation_id, struct group_owner *ret_owner, struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT m.user_id, CASE WHEN u.disabled_at IS NULL AND u.deleted_at IS NULL THEN 1 ELSE 0 END"
+		    " FROM conversations c LEFT JOIN members m ON m.conversation_id = c.id AND m.role = 'owner'"
+		    " AND m.left_at IS NULL LEFT JOIN users u ON u.id = m.user_id"
+		    " WHERE c.id = $1 AND c.deleted_at IS NULL");
+	bool row;
+
+	db_bind_text(stmt, 1, conversation_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return fault_set(ret_fault, ERR_NOT_FOUND, "conversation_not_found", NULL,
+				 "There is no such conversation.");
+	if (db_column_is_null(stmt, 0))
+		return fault_set(ret_fault, ERR_CONFLICT, "not_a_group", NULL,
+				 "A direct conversation is of its two people for ever: it has no owner.");
+	db_column_copy(stmt, 0, ret_owner->user_id, ID_SIZE);
+	ret_owner->can_log_in = db_column_int64(stmt, 1) != 0;
+	return OK;
+}
+
+enum status
 groups_creator(struct db *db, const char *conversation_id, bool *ret_found, char ret_user_id[ID_SIZE])
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT created_by FROM conversations WHERE id = $1");

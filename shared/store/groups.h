@@ -18,6 +18,16 @@ struct group_state {
 MUST_USE enum status groups_state(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 				  struct group_state *ret_state, struct fault *ret_fault);
 
+struct group_owner {
+	char user_id[ID_SIZE];
+	bool can_log_in; /* neither disabled nor deleted */
+};
+
+/* The owner, for those who need not be members. ERR_NOT_FOUND (conversation_not_found), also when it was deleted; ERR_CONFLICT
+ * (not_a_group). */
+MUST_USE enum status groups_owner(struct db *db, const char *conversation_id, struct group_owner *ret_owner,
+				  struct fault *ret_fault);
+
 /* Who made the conversation of this id, also of a deleted one; *ret_found false: nobody. */
 MUST_USE enum status groups_creator(struct db *db, const char *conversation_id, bool *ret_found,
 				    char ret_user_id[ID_SIZE]);

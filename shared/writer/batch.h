@@ -121,6 +121,16 @@ MUST_USE enum status access_tokens_find_users(struct batch *batch, struct write_
 MUST_USE enum status group_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status group_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 
+/* Gives a member another role, as revision `rev` of the conversation: one of their own stream, announced there. The membership
+ * is added to write->members. */
+MUST_USE enum status group_change_role(struct batch *batch, struct write_group *write, const char *user_id,
+				       const char *role, int64_t rev);
+/* The event with all rows of write->members. */
+void group_announce_members(struct batch *batch, const struct write_group *write, const char *kind, int64_t rev);
+/* GROUP_HAND_OVER (hand_over.c): who the owner is, before the lock (write->actor_id; "": nobody), and the act. */
+MUST_USE enum status hand_over_find_owner(struct batch *batch, struct write_group *write);
+MUST_USE enum status hand_over_run(struct batch *batch, struct write_group *write);
+
 /* Runs one operation on an account or a log-in (accounts.c). */
 MUST_USE enum status accounts_run(struct batch *batch, struct write_op *op);
 

@@ -30,9 +30,8 @@ keep_member(struct write_group *write, const struct member *member)
 	write->members[write->n_members++] = *member;
 }
 
-/* The event with all rows of write->members. */
-static void
-announce_members(struct batch *batch, const struct write_group *write, const char *kind, int64_t rev)
+void
+group_announce_members(struct batch *batch, const struct write_group *write, const char *kind, int64_t rev)
 {
 	struct event event;
 
@@ -153,7 +152,7 @@ create(struct batch *batch, struct write_group *write)
 	TRY(join(batch, write, write->actor_id, "owner", 1));
 	for (size_t i = 0; i < write->n_user_ids; i++)
 		TRY(join(batch, write, write->user_ids[i], "member", 1));
-	announce_members(batch, write, "member.joined", 1);
+	group_announce_members(batch, write, "member.joined", 1);
 	return announce_created(batch, write);
 }
 
@@ -247,7 +246,7 @@ add(struct batch *batch, struct write_group *write, struct group_state *state)
 	TRY(groups_advance(batch->db, write->op.conversation_id, state, 0, &rev));
 	for (size_t i = 0; i < n; i++)
 		TRY(join(batch, write, write->user_ids[indices[i]], "member", rev));
-	announce_members(batch, write, "member.joined", rev);
+	group_announce_members(batch, write, "member.joined", rev);
 	return announce_created(batch, write);
 }
 
@@ -265,8 +264,8 @@ find_target(struct batch *batch, struct write_group *write, struct member *ret_m
 			    "This person is not a member of the conversation.");
 }
 
-static enum status
-change_role(struct batch *batch, struct write_group *write, const char *user_id, const char *role, int64_t rev)
+enum status
+group_change_role(struct batch *batch, struct write_group *write, const char *user_id, const char *role, int64_t rev)
 {
 	struct member member;
 	struct event event;
@@ -309,10 +308,10 @@ set_role(struct batch *batch, struct write_group *write, const struct group_stat
 		return batch_refuse(&write->op, ERR_INVALID, "user_unavailable", "role",
 				    "This person's account has ended: somebody else must become the owner.");
 	TRY(conversations_advance(batch->db, write->op.conversation_id, 0, 1, &seq, &rev));
-	TRY(change_role(batch, write, target.user_id, write->role, rev));
+	TRY(group_change_role(batch, write, target.user_id, write->role, rev));
 	if (is_role(write->role, "owner"))
-		TRY(change_role(batch, write, write->actor_id, "admin", rev));
-	announce_members(batch, write, "member.updated", rev);
+		TRY(group_change_role(batch, write, write->actor_id, "admin", rev));
+	group_announce_members(batch, write, "member.updated", rev);
 	return OK;
 }
 
@@ -345,7 +344,7 @@ leave(struct batch *batch, struct write_group *write, struct group_state *state,
 	target->left_at_ms = batch->now_ms;
 	TRY(groups_leave(batch->db, target));
 	keep_member(write, target);
-	announce_members(batch, write, "member.left", target->rev);
+	group_announce_members(batch, write, "member.left", target->rev);
 	event_conversation_removed(&batch->arena, target->user_id, target->user_rev, write->op.conversation_id,
 				   target->rev, &event);
 	batch_announce(batch, &event);
@@ -369,9 +368,9 @@ retire(struct batch *batch, struct write_group *write, struct group_state *state
 		if (!found)
 			return end(batch, write, state);
 		TRY(conversations_advance(batch->db, write->op.conversation_id, 0, 1, &seq, &rev));
-		TRY(change_role(batch, write, heir_id, "owner", rev));
-		TRY(change_role(batch, write, target.user_id, "member", rev));
-		announce_members(batch, write, "member.updated", rev);
+		TRY(group_change_role(batch, write, heir_id, "owner", rev));
+		TRY(group_change_role(batch, write, target.user_id, "member", rev));
+		group_announce_members(batch, write, "member.updated", rev);
 		target = write->members[1];
 	}
 	return leave(batch, write, state, &target);
@@ -404,6 +403,8 @@ group_run(struct batch *batch, struct write_op *op)
 	write->unchanged = false;
 	write->n_members = 0;
 	write->members = arena_alloc(&op->arena, (write->n_user_ids + 2) * sizeof *write->members);
+	if (write->action == GROUP_HAND_OVER)
+		return hand_over_run(batch, write);
 	TRY(batch_check_session(batch, op, write->session_id, write->actor_id));
 	if (op->status != OK)
 		return OK;
@@ -431,6 +432,7 @@ group_run(struct batch *batch, struct write_op *op)
 	case GROUP_RETIRE:
 		return retire(batch, write, &state);
 	case GROUP_CREATE:
+	case GROUP_HAND_OVER:
 		break;
 	}
 	return ERR_INTERNAL;
@@ -439,11 +441,13 @@ group_run(struct batch *batch, struct write_op *op)
 enum status
 group_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
-	const struct write_group *write = (const struct write_group *)op;
+	struct write_group *write = (struct write_group *)op;
 	struct member *members;
 	size_t n;
 
-	if (write->action == GROUP_CREATE || write->action == GROUP_SET_ROLE)
+	if (write->action == GROUP_HAND_OVER)
+		TRY(hand_over_find_owner(batch, write));
+	if (write->action == GROUP_HAND_OVER || write->action == GROUP_CREATE || write->action == GROUP_SET_ROLE)
 		batch_users_add(batch, users, write->actor_id);
 	for (size_t i = 0; i < write->n_user_ids; i++)
 		batch_users_add(batch, users, write->user_ids[i]);

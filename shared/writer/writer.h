@@ -175,6 +175,14 @@ struct write_connections {
 	size_t n_people;
 };
 
+/* Who does what only administrators may. Strings live as long as the operation. */
+struct write_actor {
+	const char *name;       /* a person's id, or operator:<account> */
+	const char *session_id; /* "": an operator, who is not asked for a role */
+	const char *address;    /* NULL: not by the network */
+	const char *request_id; /* likewise */
+};
+
 enum group_action {
 	GROUP_CREATE,
 	GROUP_UPDATE,
@@ -182,36 +190,31 @@ enum group_action {
 	GROUP_ADD,
 	GROUP_SET_ROLE,
 	GROUP_REMOVE,
-	GROUP_RETIRE /* the actor was deleted: leaves, and an owner is followed by somebody else */
+	GROUP_RETIRE,   /* the actor was deleted: leaves, and an owner is followed by somebody else */
+	GROUP_HAND_OVER /* by an administrator: the group of an owner who cannot log in gets another one */
 };
 enum { GROUP_SLOW_MODE_KEPT = -1 };
 
 /* The life of a group; op.conversation_id is its id. Refused, in this order: session_ended; conversation_not_found; not_a_group
  * (ERR_CONFLICT); role_too_low (ERR_FORBIDDEN); member_not_found; last_owner, conversation_full (ERR_CONFLICT);
- * user_unavailable (ERR_INVALID). GROUP_CREATE of an id that is there: `unchanged`, or id_reused (ERR_CONFLICT). */
+ * user_unavailable (ERR_INVALID). GROUP_CREATE of an id that is there: `unchanged`, or id_reused (ERR_CONFLICT). GROUP_HAND_OVER
+ * also admin_required, and owner_active (ERR_CONFLICT): the owner can hand over by themselves; noted in the audit. */
 struct write_group {
 	struct write_op op;
 	enum group_action action;
+	struct write_actor by;                       /* GROUP_HAND_OVER: in place of actor_id and session_id */
 	char actor_id[ID_SIZE], session_id[ID_SIZE]; /* the session is looked at in the transaction; "": not */
 	const char *title;                           /* checked; GROUP_UPDATE: NULL keeps it */
 	int64_t slow_mode_s;                         /* GROUP_UPDATE: GROUP_SLOW_MODE_KEPT keeps it */
 	const char *role;                            /* GROUP_SET_ROLE; owner: the actor becomes admin */
-	/* Different people: at most CONVERSATION_ADDED_MAX, exactly one for GROUP_SET_ROLE and GROUP_REMOVE, none for the others
-	 * but GROUP_CREATE, where the actor is not among them. */
+	/* Different people: at most CONVERSATION_ADDED_MAX, exactly one for GROUP_SET_ROLE, GROUP_REMOVE and
+	 * GROUP_HAND_OVER, none for the others but GROUP_CREATE, where the actor is not among them. */
 	const char (*user_ids)[ID_SIZE];
 	size_t n_user_ids;
 	/* result */
 	bool unchanged;         /* it was so already: no rev was used and nothing announced */
 	struct member *members; /* whose membership has changed, as it is now */
 	size_t n_members;
-};
-
-/* Who does what only administrators may. Strings live as long as the operation. */
-struct write_actor {
-	const char *name;       /* a person's id, or operator:<account> */
-	const char *session_id; /* "": an operator, who is not asked for a role */
-	const char *address;    /* NULL: not by the network */
-	const char *request_id; /* likewise */
 };
 
 /* An act on one account, with its row in the audit. Refused: session_ended, admin_required, user_not_found, last_admin

@@ -91,6 +91,7 @@ RULES = {
     "update_account": ADMINS,
     "delete_account": ADMINS,
     "reset_password": ADMINS,
+    "hand_over_conversation": ADMINS,
     "list_invites": ADMINS,
     "create_invite": ADMINS,
     "revoke_invite": ADMINS,

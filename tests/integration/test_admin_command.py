@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 
 import pytest
 
 from support import truth
-from support.client import Api, Json, Person, new_name
+from support.admin_command import did, run
+from support.client import Api, Person, new_name
 from support.problems import problem
 from support.shared import MakePerson, MakeStack
 from support.stack import Stack
 
 BUS_BOUND_S, CHECK_BOUND_S, PATIENCE = 1.0, 5.0, 3
-
-
-def run(stack: Stack, *argv: str) -> subprocess.CompletedProcess[str]:
-    command = [str(stack.build / "stonechat"), "admin", *argv]
-    return subprocess.run(command, env=stack.env, capture_output=True, text=True, timeout=30)
-
-
-def did(stack: Stack, *argv: str) -> list[Json]:
-    """What it printed with --json."""
-    done = run(stack, argv[0], "--json", *argv[1:])
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_disable_and_enable_reach_the_servers(stack: Stack, person: MakePerson) -> None:

@@ -20,6 +20,7 @@ from support.stack import Stack
 
 OF_GROUPS = (
     "update_conversation", "delete_conversation", "add_members", "add_member", "update_member", "remove_member",
+    "hand_over_conversation",
 )  # fmt: skip
 
 
@@ -81,6 +82,14 @@ class Scene:
         assert self.ann.give_role(self.group_id, leo.id, "admin").status_code == 200
         return {"conversation_id": self.group_id, "user_id": mia.id, "user_ids": [zoe.id]}
 
+    def lose_owner(self) -> None:
+        """The group gets an owner who cannot log in."""
+        kim = Person.new(self.stack, "kim")
+        self.more.append(kim)
+        assert self.ann.add(str(self.group_id), kim).status_code == 200
+        assert self.ann.give_role(str(self.group_id), kim.id, "owner").status_code == 200
+        truth.disable_user(self.stack, kim.id)
+
     def values(self, operation: Operation) -> Json:
         """What stands for the ids and names of the document's examples, seen from Ann."""
         values: Json = {
@@ -97,6 +106,8 @@ class Scene:
         }
         if operation.id in OF_GROUPS:
             values |= self.make_group()
+        if operation.id == "hand_over_conversation":
+            self.lose_owner()
         if operation.id == "add_member":
             values["user_id"] = values["user_ids"][0]
         if operation.id == "sign_up":
