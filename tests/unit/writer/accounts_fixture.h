@@ -108,6 +108,33 @@ person_rev(struct fixture *fixture)
 	return test_database_int64(fixture->test, "SELECT last_rev FROM users WHERE username = 'ada'");
 }
 
+static inline int64_t
+count(struct fixture *fixture, const char *sql)
+{
+	return test_database_int64(fixture->test, sql);
+}
+
+/* A log-in of anybody's, made past the writer, and who acts with it. Both must outlive the operation. */
+static inline void
+insert_session(struct fixture *fixture, const char *user_id, const char *hash, struct login_session *ret_session)
+{
+	make_session(ret_session, user_id, hash);
+	check_ok(fixture->test, db_begin(fixture->test->db, DB_WRITE));
+	check_ok(fixture->test, sessions_insert(fixture->test->db, ret_session));
+	check_ok(fixture->test, db_commit(fixture->test->db, NULL));
+}
+
+static inline struct write_actor
+acting(const struct login_session *session)
+{
+	return (struct write_actor){.name = session->user_id,
+				    .session_id = session->id,
+				    .address = session->address,
+				    .request_id = "request-1"};
+}
+
+#define OPERATOR ((struct write_actor){.name = "operator:test", .session_id = ""})
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 #endif
