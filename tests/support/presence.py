@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from support.client import Person, new_id
@@ -87,6 +90,52 @@ def redis(stack: Stack, *words: str) -> bytes:
         text = f"*{len(words)}\r\n" + "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in words)
         connection.sendall(text.encode())
         return connection.recv(65536)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a client asked of Redis, and when by Redis's clock."""
+
+    at_s: float
+    words: list[str]
+
+
+class Monitor:
+    """Every command that Redis is asked while this is open, in order."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(str(stack.run / "redis.sock"))
+        self._connection.sendall(b"MONITOR\r\n")
+        self._lines = self._connection.makefile("r", encoding="latin-1", newline="\r\n")
+        assert self._lines.readline().startswith("+OK")
+        self._seen: list[Command] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._lines:
+            at, _, rest = line.removeprefix("+").partition(" ")
+            words = re.findall(r'"((?:[^"\\]|\\.)*)"', rest.partition("] ")[2])
+            self._seen.append(Command(float(at), words))
+
+    def commands(self, *beginning: str) -> list[Command]:
+        """Those seen so far whose first words begin so: commands("SET", "presence:count:")."""
+        return [
+            command
+            for command in list(self._seen)
+            if len(command.words) >= len(beginning)
+            and all(word.startswith(prefix) for word, prefix in zip(command.words, beginning, strict=False))
+        ]
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.shutdown(socket.SHUT_RDWR)
+        self._reader.join(10)
+        self._lines.close()
+        self._connection.close()
 
 
 def rows(stack: Stack, sql: str, *values: Any) -> list[Any]:
