@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "admin.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "password.h"
 #include "store/accounts.h"
@@ -153,7 +154,8 @@ admin_reset_password(struct admin *admin)
 		admin_print_json(json_pack("{s:s, s:s}", "user_id", write.user_id, "password", password));
 	else
 		printf("%s\n", password);
-	fputs("It works until another one is chosen, which has to be done first.\n", stderr);
+	fprintf(stderr, "It is good for logging in until %s; another one has to be chosen first of all.\n",
+		admin_time(admin, clock_wall_ms() + admin->config->auth_one_time_password_s * 1000));
 	return OK;
 }
 

@@ -84,6 +84,8 @@ static const struct setting settings[] = {
 	INT("auth.access_token_s", auth_access_token_s, "600", 1, 86400, "s", "life of an access token"),
 	INT("auth.refresh_token_s", auth_refresh_token_s, "2592000", 1, 31536000, "s",
 	    "life of a session that is not used"),
+	INT("auth.one_time_password_s", auth_one_time_password_s, "259200", 1, 31536000, "s",
+	    "how long one can log in with a one-time password after an administrator's reset"),
 	INT("auth.password_threads", auth_password_threads, "2", 1, 64, NULL, "passwords hashed at once, 19 MiB each"),
 	INT("auth.password_queue", auth_password_queue, "14", 1, 65536, NULL,
 	    "passwords that wait to be hashed, as far as half of api.threads stay free; more are refused with 503"),

@@ -41,11 +41,12 @@ struct config {
 	int64_t presence_grace_ms; /* presence.grace_ms */
 	int64_t presence_count_ms; /* presence.count_ms */
 
-	const char *auth_sign_up;      /* auth.sign_up: open | invite | closed */
-	int64_t auth_access_token_s;   /* auth.access_token_s */
-	int64_t auth_refresh_token_s;  /* auth.refresh_token_s */
-	int64_t auth_password_threads; /* auth.password_threads: Argon2id pool */
-	int64_t auth_password_queue;   /* auth.password_queue: waiting at most; more is 503 */
+	const char *auth_sign_up;         /* auth.sign_up: open | invite | closed */
+	int64_t auth_access_token_s;      /* auth.access_token_s */
+	int64_t auth_refresh_token_s;     /* auth.refresh_token_s */
+	int64_t auth_one_time_password_s; /* auth.one_time_password_s */
+	int64_t auth_password_threads;    /* auth.password_threads: Argon2id pool */
+	int64_t auth_password_queue;      /* auth.password_queue: waiting at most; more is 503 */
 
 	int64_t limits_body_bytes;
 	int64_t limits_request_idle_s; /* limits.request_idle_s: read by lighttpd.conf */

@@ -2,11 +2,13 @@
  * path, the same time and give the same answer, or logging in would tell who is here. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "grant.h"
 #include "json.h"
 #include "limit.h"
 #include "ops.gen.h"
 #include "req.h"
+#include "store/audit.h"
 #include "store/users.h"
 
 /* *ret_hash NULL: nobody who could log in. */
@@ -38,6 +40,27 @@ verify(struct req *req, const char *typed, const char *user_id, const char *pass
 	return limit_verify_password(req, key, user_id, password, hash);
 }
 
+/* Asked when the password was right. When it was made is in the audit alone: written with it, and never changed. */
+static enum status
+check_one_time(struct req *req, const struct user *user)
+{
+	const struct audit_filter filter = {"", "user.password_reset", user->id};
+	const int64_t life_ms = req->app->config->auth_one_time_password_s * 1000;
+	struct audit_entry *resets;
+	struct db *db;
+	size_t n;
+	bool more;
+
+	if (!user->must_change_password)
+		return OK;
+	TRY(req_db(req, &db));
+	TRY(audit_list(db, &req->arena, &filter, NULL, 1, &resets, &n, &more));
+	if (n == 1 && clock_wall_ms() < resets[0].at_ms + life_ms)
+		return OK;
+	return req_fail(req, ERR_UNAUTHORIZED, "password_expired",
+			"This one-time password has expired: ask an administrator for another one.");
+}
+
 static enum status
 store(struct req *req, struct write_session *write)
 {
@@ -66,6 +89,7 @@ op_log_in(struct req *req)
 	TRY(grant_begin(req, mode, &grant));
 	TRY(find_person(req, typed, &user, &hash));
 	TRY(verify(req, typed, hash ? user.id : "", password, hash));
+	TRY(check_one_time(req, &user));
 
 	write.verified_hash = hash;
 	grant_session(req, &grant, user.id, &write.session);

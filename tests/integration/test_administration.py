@@ -175,6 +175,26 @@ def test_a_one_time_password_is_for_one_thing(stack: Stack, admin: Person, perso
     assert [e["action"] for e in audit(admin, target=ann.id)] == ["user.password_reset"]
 
 
+def test_a_one_time_password_expires(make_stack: MakeStack) -> None:
+    """One that was not used is good for nothing; the next one counts from its own reset, and a chosen one is for ever."""
+    stack = make_stack({"auth.one_time_password_s": "3"})
+    admin, ann = Person.new(stack), Person.new(stack)
+    once = reset(admin, ann.id)
+
+    def expired() -> bool:
+        return Api(stack).log_in(ann.username, once).status_code == 401
+
+    wait_until(expired, "an expired password")
+    problem(Api(stack).log_in(ann.username, once), 401, "password_expired")
+    problem(Api(stack).log_in(ann.username, "a wrong one"), 401, "bad_credentials")
+    again = reset(admin, ann.id)
+    fresh = Person(stack, Api(stack).log_in(ann.username, again).json())
+    wait_until(lambda: Api(stack).log_in(ann.username, again).status_code == 401, "an expired password again")
+    chosen = {"current_password": again, "new_password": "one of my own"}
+    assert fresh.request("PUT", "/users/me/password", json=chosen).status_code == 204
+    assert Api(stack).log_in(ann.username, "one of my own").status_code == 200
+
+
 def invite(admin: Person, **body: object) -> Json:
     answer = admin.post("/admin/invites", body)
     assert answer.status_code == 201, answer.text
