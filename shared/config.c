@@ -432,7 +432,8 @@ void
 config_print_help(FILE *out)
 {
 	fputs("Settings, here with their defaults: --a.b=VALUE, or STONECHAT_A_B in the environment, or a.b = VALUE in\n"
-	      "the file that --config FILE names; a flag wins over the environment, the environment over the file.\n\n",
+	      "the file that --config FILE names; a flag wins over the environment, the environment over the file. A secret\n"
+	      "stands better in a file of its own, which STONECHAT_A_B_FILE names.\n\n",
 	      out);
 	for (size_t i = 0; i < N_SETTINGS; i++) {
 		const struct setting *setting = &settings[i];
@@ -449,7 +450,7 @@ config_print_file(FILE *out)
 {
 	fputs("# Every setting of Stonechat with its default. Take the # away to change one, and name this file by\n"
 	      "# --config. A setting a.b is also STONECHAT_A_B in the environment and --a.b=VALUE on the command line;\n"
-	      "# both win over this file.\n",
+	      "# both win over this file. STONECHAT_A_B_FILE names a file that holds the value: for secrets.\n",
 	      out);
 	for (size_t i = 0; i < N_SETTINGS; i++) {
 		fprintf(out, "\n# %s", settings[i].help);

@@ -1,6 +1,7 @@
 /* Every setting of every program, from one table: file < environment < flag.
  *
- * A setting `a.b` is `a.b = value` in the file, STONECHAT_A_B in the environment and --a.b=value on the command line. */
+ * A setting `a.b` is `a.b = value` in the file, STONECHAT_A_B in the environment and --a.b=value on the command line.
+ * STONECHAT_A_B_FILE names a file whose only line is the value: for secrets, which then stand in no environment. */
 #ifndef CONFIG_H
 #define CONFIG_H
 

@@ -1,16 +1,19 @@
-/* Where the values of settings come from: a file, the environment, the command line. A value is checked where it is
+/* Where the values of settings come from: a file, the environment (or a file that it names), the command line. A value is checked where it is
  * read, so that a refusal names the file and line, the variable or the flag, also when something later overrides it. */
 #include "config_sources.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "config_table.h"
 
 #define ENV_PREFIX "STONECHAT_"
+#define FILE_SUFFIX "_FILE"
 
 enum { LINE_MAX_BYTES = 4096 };
 
@@ -96,26 +99,91 @@ read_file(struct config *config, const char *path, struct fault *ret_fault)
 	return OK;
 }
 
+/* The only line of a file. */
+static enum status
+read_value_file(struct config *config, const char *path, const char *where, const char **ret_value,
+		struct fault *ret_fault)
+{
+	CLEANUP(close_file) FILE *file = fopen(path, "re");
+	char line[LINE_MAX_BYTES], rest[2];
+	size_t len;
+
+	if (file == NULL)
+		return fault_set(ret_fault, ERR_INVALID, "unreadable_file", NULL, "%s: %s can't be read: %s.", where,
+				 path, strerror(errno));
+	if (fgets(line, sizeof line, file) == NULL)
+		*line = '\0';
+	if (ferror(file) || fgets(rest, sizeof rest, file) != NULL)
+		return fault_set(ret_fault, ERR_INVALID, "bad_line", NULL,
+				 "%s: %s must hold one line of less than %d bytes and nothing else.", where, path,
+				 LINE_MAX_BYTES);
+	len = strcspn(line, "\r\n");
+	*ret_value = arena_memdup(&config->arena, line, len);
+	return OK;
+}
+
+/* STONECHAT_A_B_FILE=PATH: the value of a.b stands in that file. It is a secret, so no refusal repeats it. */
+static enum status
+assign_from_file(struct config *config, const struct setting *setting, const char *variable, const char *path,
+		 struct fault *ret_fault)
+{
+	size_t plain_len = strlen(variable) - strlen(FILE_SUFFIX);
+	const char *plain = arena_memdup(&config->arena, variable, plain_len);
+	const char *value;
+
+	if (*path == '\0')
+		return OK; /* as good as not set: how a file for Compose takes back what it names */
+	if (getenv(plain) != NULL)
+		return fault_set(ret_fault, ERR_INVALID, "bad_setting", NULL,
+				 "%s and %s are both set: leave one of them out.", plain, variable);
+	TRY(read_value_file(config, path, variable, &value, ret_fault));
+	if (config_table_assign(config, setting, value, variable, NULL) == OK)
+		return OK;
+	return fault_set(ret_fault, ERR_INVALID, "bad_setting", NULL,
+			 "%s: what %s holds is no value of this setting; --help says what may stand there.", variable,
+			 path);
+}
+
+/* The setting whose variable with _FILE after it is `name`, or NULL. */
+static const struct setting *
+find_by_file_name(struct arena *arena, const char *name)
+{
+	size_t len = strlen(name), suffix_len = strlen(FILE_SUFFIX);
+
+	if (len <= suffix_len || strcasecmp(name + len - suffix_len, FILE_SUFFIX) != 0)
+		return NULL;
+	return config_table_find(arena_memdup(arena, name, len - suffix_len), true);
+}
+
+static enum status
+read_variable(struct config *config, const char *variable, const char *value, struct fault *ret_fault)
+{
+	char *name = arena_strdup(&config->arena, variable + strlen(ENV_PREFIX));
+	const struct setting *setting;
+
+	if (strcmp(name, "BUILD") == 0 || strncmp(name, "FAULT_", strlen("FAULT_")) == 0)
+		return OK; /* for scripts, and for faults injected by drills */
+	for (char *letter = name; *letter != '\0'; letter++)
+		*letter = (char)tolower((unsigned char)*letter);
+	setting = config_table_find(name, true);
+	if (setting != NULL)
+		return config_table_assign(config, setting, value, variable, ret_fault);
+	setting = find_by_file_name(&config->arena, name);
+	if (setting != NULL)
+		return assign_from_file(config, setting, variable, value, ret_fault);
+	return refuse_unknown(ret_fault, variable, name);
+}
+
 static enum status
 read_environment(struct config *config, struct fault *ret_fault)
 {
 	for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-		const struct setting *setting;
 		const char *equals = strchr(*entry, '=');
-		char *name, *variable;
 
 		if (equals == NULL || strncmp(*entry, ENV_PREFIX, strlen(ENV_PREFIX)) != 0)
 			continue;
-		variable = arena_memdup(&config->arena, *entry, (size_t)(equals - *entry));
-		name = arena_strdup(&config->arena, variable + strlen(ENV_PREFIX));
-		if (strcmp(name, "BUILD") == 0 || strncmp(name, "FAULT_", strlen("FAULT_")) == 0)
-			continue; /* for scripts, and for faults injected by drills */
-		for (char *letter = name; *letter != '\0'; letter++)
-			*letter = (char)tolower((unsigned char)*letter);
-		setting = config_table_find(name, true);
-		if (setting == NULL)
-			return refuse_unknown(ret_fault, variable, name);
-		TRY(config_table_assign(config, setting, equals + 1, variable, ret_fault));
+		TRY(read_variable(config, arena_memdup(&config->arena, *entry, (size_t)(equals - *entry)), equals + 1,
+				  ret_fault));
 	}
 	return OK;
 }

@@ -243,6 +243,8 @@ bad_variables_are_refused_by_name(void **state)
 		{"STONECHAT_PORT", "http", "STONECHAT_PORT: port must be a whole number"},
 		{"STONECHAT_POTR", "1", "STONECHAT_POTR: there is no setting potr; did you mean port?"},
 		{"STONECHAT_FAULTS", "1", "there is no setting"},
+		{"STONECHAT_FILE", "1", "STONECHAT_FILE: there is no setting file"},
+		{"STONECHAT_POTR_FILE", "1", "STONECHAT_POTR_FILE: there is no setting potr_file"},
 	};
 
 	(void)state;
@@ -260,6 +262,68 @@ bad_variables_are_refused_by_name(void **state)
 		if (status == OK)
 			config_finish(&config);
 	}
+}
+
+static void
+a_variable_may_name_a_file_with_the_value(void **state)
+{
+	static const struct {
+		const char *text;  /* of the file; NULL: there is none */
+		const char *other; /* STONECHAT_DATABASE_URL */
+		const char *said;  /* NULL: accepted */
+	} cases[] = {
+		{"sqlite:/a#b \n", NULL, NULL},
+		{"sqlite:/a#b \r\n", NULL, NULL},
+		{"sqlite:/a#b ", NULL, NULL},
+		{NULL, NULL, "STONECHAT_DATABASE_URL_FILE: secret can't be read"},
+		{"sqlite:/a\nsqlite:/b\n", NULL, "STONECHAT_DATABASE_URL_FILE: secret must hold one line"},
+		{"sqlite:/a\n\n", NULL, "must hold one line"},
+		{"hunter2\n", NULL, "what secret holds is no value"},
+		{"sqlite:/a\x01\n", NULL, "what secret holds is no value"},
+		{"sqlite:/a", "sqlite:/b", "STONECHAT_DATABASE_URL and STONECHAT_DATABASE_URL_FILE are both set"},
+		{"sqlite:/a", "", "are both set"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct config config;
+		struct fault fault;
+		enum status status;
+
+		unlink("secret");
+		if (cases[i].text != NULL)
+			write_file("secret", cases[i].text);
+		if (cases[i].other != NULL)
+			setenv("STONECHAT_DATABASE_URL", cases[i].other, 1);
+		setenv("STONECHAT_DATABASE_URL_FILE", "secret", 1);
+		status = load(&config, (const char *[ARGUMENTS_MAX]){NULL}, NULL, &fault);
+		unsetenv("STONECHAT_DATABASE_URL");
+		assert_int_equal(status, cases[i].said == NULL ? OK : ERR_INVALID);
+		if (status == OK) {
+			assert_string_equal(config.database_url, "sqlite:/a#b ");
+			config_finish(&config);
+		} else if (strstr(fault.detail, cases[i].said) == NULL || strstr(fault.detail, "hunter2") != NULL) {
+			fail_msg("case %zu: %s", i, fault.detail);
+		}
+	}
+}
+
+static void
+a_file_is_weaker_than_a_flag_and_none_when_its_name_is_empty(void **state)
+{
+	struct config config;
+
+	(void)state;
+	write_file("secret", "info\n");
+	setenv("STONECHAT_LOG_LEVEL_FILE", "secret", 1);
+	assert_int_equal(load(&config, (const char *[ARGUMENTS_MAX]){"--log.level=warn"}, NULL, NULL), OK);
+	assert_string_equal(config.log_level, "warn");
+	config_finish(&config);
+	setenv("STONECHAT_LOG_LEVEL_FILE", "", 1);
+	setenv("STONECHAT_LOG_LEVEL", "error", 1);
+	assert_int_equal(load(&config, (const char *[ARGUMENTS_MAX]){NULL}, NULL, NULL), OK);
+	assert_string_equal(config.log_level, "error");
+	config_finish(&config);
 }
 
 static void
@@ -367,7 +431,7 @@ enter_fresh_folder(void **state)
 static int
 remove_folder(void **state)
 {
-	static const char *const names[] = {"s.conf", "printed.conf", "active.conf"};
+	static const char *const names[] = {"s.conf", "printed.conf", "active.conf", "secret"};
 	CLEANUP_FREE char *folder = *state;
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -388,6 +452,8 @@ main(void)
 		in_fresh_folder(bad_flags_are_refused_by_name),
 		in_fresh_folder(bad_lines_are_refused_by_number),
 		in_fresh_folder(bad_variables_are_refused_by_name),
+		in_fresh_folder(a_variable_may_name_a_file_with_the_value),
+		in_fresh_folder(a_file_is_weaker_than_a_flag_and_none_when_its_name_is_empty),
 		in_fresh_folder(socket_paths_that_a_socket_cannot_have_are_refused),
 		in_fresh_folder(effective_values_are_told_as_text),
 		in_fresh_folder(printed_file_is_a_valid_file_of_the_defaults),
