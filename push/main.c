@@ -357,6 +357,9 @@ start(struct app *app, struct fault *ret_fault)
 {
 	const struct config *config = &app->config;
 
+	if (config->push_processes == 0)
+		return fault_set(ret_fault, ERR_INVALID, "no_push", "push.processes",
+				 "push.processes is 0: this host has no push. Set it to 1 for this program.");
 	name_node(app);
 	limit_descriptors();
 	TRY(start_writing(app, ret_fault));

@@ -67,7 +67,8 @@ static const struct setting settings[] = {
 
 	INT("push.port", push_port, "0", 0, 65535, NULL, "of the WebSockets; 0: port + 1"),
 	TEXT("push.bind", push_bind, "127.0.0.1", "address on which push answers"),
-	INT("push.processes", push_processes, "1", 1, 64, NULL, "push processes that share the port"),
+	INT("push.processes", push_processes, "1", 0, 64, NULL,
+	    "push processes that share the port; 0: this host has none, others serve the WebSockets"),
 	INT("push.drain_ms", push_drain_ms, "10000", 0, 600000, "ms",
 	    "after SIGTERM: over how long the WebSockets are sent away, one after the other"),
 	TEXT("push.node", push_node, "", "name of this node; empty: the host's name"),

@@ -34,7 +34,7 @@ struct config {
 
 	int64_t push_port; /* push.port */
 	const char *push_bind;
-	int64_t push_processes;
+	int64_t push_processes; /* push.processes: on this host; 0: push is elsewhere */
 	int64_t push_drain_ms; /* push.drain_ms: from SIGTERM to the last socket's slot */
 	const char *push_node; /* push.node: name of this node; a random part is added per start */
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from support.client import PASSWORD, Person
@@ -142,6 +143,24 @@ def test_the_script_itself_is_killed(make_run: MakeRun) -> None:
     again.wait_ready()
     assert again.stop() == 0
     assert not again.leftovers()
+
+
+def test_a_host_without_push(make_run: MakeRun) -> None:
+    """Its readiness does not hang on what other hosts serve; who asks it for a WebSocket is told to come again."""
+    run = make_run().start("--", "--push.processes=0")
+    run.wait_ready()
+    assert httpx.get(run.url + "/readyz").json()["push"] == "elsewhere"
+    assert run.pid_of("stonechat-push") is None
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    answer = httpx.get(run.url + "/ws", headers=upgrade | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    somebody(run).close()
+    push = subprocess.run(
+        [ROOT / "build/stonechat-push", "--push.processes=0"], capture_output=True, text=True, timeout=10, check=False
+    )
+    assert push.returncode == 1 and "Set it to 1 for this program." in push.stderr
+    assert run.stop() == 0
+    assert not run.leftovers()
 
 
 # -- one clear sentence each

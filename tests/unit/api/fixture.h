@@ -49,6 +49,7 @@ fixture_set_up(struct fixture *f)
 		.database_url = f->url,
 		.push_bind = "127.0.0.1",
 		.push_port = 1,
+		.push_processes = 1,
 		.auth_sign_up = "open",
 		.auth_access_token_s = 600,
 		.auth_refresh_token_s = 3600,
