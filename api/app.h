@@ -3,6 +3,7 @@
 #define APP_H
 
 #include "bus.h"
+#include "cache.h"
 #include "client_address.h"
 #include "config.h"
 #include "password.h"
@@ -21,6 +22,7 @@ struct app {
 	struct bus *bus;              /* NULL in tests */
 	struct rate_limiter *limiter; /* likewise: then nothing is limited */
 	const struct client_proxies *proxies;
+	struct cache *cache; /* likewise: then nothing is kept */
 	struct redis *redis; /* NULL in tests; of presence, the limiter has its own */
 };
 

@@ -97,13 +97,21 @@ is_for_newcomers(const char *operation_id)
 enum status
 auth_check(struct req *req)
 {
+	char conversation_id[ID_SIZE];
 	struct token_claims claims;
 	struct db *db;
 	bool is_token;
 
 	TRY(find_claims(req, &claims, &is_token));
 	TRY(req_db(req, &db));
-	TRY(sessions_check(db, claims.session_id, claims.user_id, clock_wall_ms(), &req->caller, &req->fault));
+
+	const struct standing_question question = {
+		.session_id = claims.session_id,
+		.user_id = claims.user_id,
+		.now_ms = clock_wall_ms(),
+		.conversation_id = req_about_conversation(req, conversation_id) ? conversation_id : NULL,
+	};
+	TRY(sessions_standing(db, &question, &req->caller, &req->standing, &req->fault));
 	req->caller.is_token = is_token;
 	if (req->caller.must_change_password && !is_for_newcomers(req->route->operation_id))
 		return req_fail(req, ERR_FORBIDDEN, "password_change_required",

@@ -15,7 +15,7 @@ MUST_USE enum status auth_claims(struct req *req, struct token_claims *ret_claim
  * ERR_UNAUTHORIZED. */
 MUST_USE enum status auth_token(struct req *req);
 
-/* Fills req->caller: the token's session and user, asked of the database, so that a revocation counts at once.
+/* Fills req->caller and req->standing: the token's session and user, asked of the database, so that a revocation counts at once.
  * ERR_UNAUTHORIZED; ERR_FORBIDDEN while a one-time password must be changed; ERR_UNAVAILABLE. */
 MUST_USE enum status auth_check(struct req *req);
 

@@ -5,21 +5,20 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "metrics.h"
+#include "model/form.h"
 #include "req.h"
 #include "store/meta.h"
 
-/* Read once a request, before the page: an old page under the tag of a new epoch would be taken for the present as soon as
+/* Read once a request (else with its first query), before the page: an old page under the tag of a new epoch would be taken for the present as soon as
  * the new history has come to the same revision. */
 static enum status
 read_epoch(struct req *req)
 {
-	char epoch[EVENT_EPOCH_SIZE];
 	struct db *db;
 
 	TRY(req_db(req, &db));
-	TRY(meta_epoch(db, epoch));
-	req->epoch = arena_strdup(&req->arena, epoch);
-	return OK;
+	return meta_epoch(db, req->standing.epoch);
 }
 
 enum status
@@ -27,10 +26,10 @@ etag_make(struct req *req, const char *conversation_id, const char *page, int64_
 {
 	char digest[ID_DIGEST_SIZE];
 
-	if (!req->epoch)
+	if (!req->standing.epoch[0])
 		TRY(read_epoch(req));
 
-	const char *const parts[] = {req->epoch, req->caller.user_id, conversation_id, page};
+	const char *const parts[] = {MODEL_FORM, req->standing.epoch, req->caller.user_id, conversation_id, page};
 	id_digest(parts, sizeof parts / sizeof parts[0], digest);
 	*ret_etag = arena_printf(&req->arena, "\"%" PRId64 ".%s\"", rev, digest);
 	return OK;
@@ -62,6 +61,7 @@ etag_is_held(const struct req *req, const char *etag)
 enum status
 etag_reply_not_modified(struct req *req, const char *etag)
 {
+	metrics_add(METRIC_HTTP_NOT_MODIFIED, 1);
 	req_add_header(req, "ETag", etag);
 	return req_reply_empty(req, 304);
 }

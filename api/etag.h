@@ -9,7 +9,7 @@
 
 struct req;
 
-/* The tag of (epoch, caller, conversation, page, rev), in the request's arena. */
+/* The tag of (form of the JSON, epoch, caller, conversation, page, rev), in the request's arena. */
 MUST_USE enum status etag_make(struct req *req, const char *conversation_id, const char *page, int64_t rev,
 			       const char **ret_etag);
 

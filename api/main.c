@@ -51,6 +51,14 @@ start_limits(struct parts *parts, struct fault *ret_fault)
 }
 
 static enum status
+start_cache(struct parts *parts, struct fault *ret_fault)
+{
+	const struct cache_limits limits = cache_settings(&parts->config);
+
+	return cache_create(&limits, parts->config.redis_url, &parts->app.cache, ret_fault);
+}
+
+static enum status
 start(struct parts *parts, struct fault *ret_fault)
 {
 	const struct config *config = &parts->config;
@@ -62,6 +70,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(start_limits(parts, ret_fault));
 	TRY(redis_create(config->redis_url, &app->redis, ret_fault));
+	TRY(start_cache(parts, ret_fault));
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
@@ -91,6 +100,7 @@ stop(struct parts *parts)
 	writer_destroy(app->writer);
 	rate_limit_destroy(app->limiter);
 	bus_destroy(app->bus);
+	cache_destroy(app->cache);
 	redis_destroy(app->redis);
 	config_finish(&parts->config);
 }

@@ -66,11 +66,32 @@ req_path(const struct req *req, const char *name)
 	return value;
 }
 
+static enum status
+no_such_conversation(struct req *req)
+{
+	return req_fail(req, ERR_NOT_FOUND, "conversation_not_found", "There is no such conversation.");
+}
+
 enum status
 req_conversation_id(struct req *req, char ret_id[ID_SIZE])
 {
-	if (!id_normalize(req_path(req, "conversation_id"), ret_id))
-		return req_fail(req, ERR_NOT_FOUND, "conversation_not_found", "There is no such conversation.");
+	return id_normalize(req_path(req, "conversation_id"), ret_id) ? OK : no_such_conversation(req);
+}
+
+bool
+req_about_conversation(const struct req *req, char ret_id[ID_SIZE])
+{
+	const char *id = find_pair(req->path_pairs, req->n_path_pairs, "conversation_id");
+
+	return id && id_normalize(id, ret_id);
+}
+
+enum status
+req_head(struct req *req, const struct head **ret_head)
+{
+	if (!req->standing.head.conversation_id[0])
+		return no_such_conversation(req);
+	*ret_head = &req->standing.head;
 	return OK;
 }
 
@@ -144,13 +165,23 @@ req_db(struct req *req, struct db **ret_db)
 }
 
 enum status
-req_reply(struct req *req, int http_status, json_t *json)
+req_reply_text(struct req *req, int http_status, char *text, size_t len)
 {
 	assert(!req->http_status);
 	req->http_status = http_status;
 	req->content_type = "application/json";
-	req->reply_bytes = json_to_text(json, &req->reply_len);
+	req->reply_bytes = text;
+	req->reply_len = len;
 	return OK;
+}
+
+enum status
+req_reply(struct req *req, int http_status, json_t *json)
+{
+	size_t len;
+	char *text = json_to_text(json, &len);
+
+	return req_reply_text(req, http_status, text, len);
 }
 
 enum status

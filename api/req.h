@@ -16,6 +16,7 @@
 #include "model/session.h"
 #include "rate_limit.h"
 #include "reader.h"
+#include "store/sessions.h"
 #include "uri.h"
 
 enum {
@@ -51,7 +52,8 @@ struct req {
 	json_t *body; /* an object where the route has a body, {} when an optional one is missing */
 	struct caller caller;
 	struct rate_answer limit; /* what limit.c found */
-	const char *epoch;        /* of its tags (etag.c); NULL until one is made */
+	struct standing
+		standing; /* what auth_check read; in routes with ROUTE_AUTH_TOKEN the epoch alone, once etag.c has */
 	char request_id[REQ_ID_SIZE];
 
 	/* why a handler refused */
@@ -82,6 +84,12 @@ const char *req_path(const struct req *req, const char *name);
 /* The path parameter conversation_id. ERR_NOT_FOUND for what cannot be an id: there is no such conversation. */
 MUST_USE enum status req_conversation_id(struct req *req, char ret_id[ID_SIZE]);
 
+/* The same where the path has one that can be an id; false: it is about no conversation. */
+bool req_about_conversation(const struct req *req, char ret_id[ID_SIZE]);
+
+/* The conversation of the path as auth_check found it. ERR_NOT_FOUND when the caller is not in it. */
+MUST_USE enum status req_head(struct req *req, const struct head **ret_head);
+
 /* A decoded query parameter; NULL when it is missing. */
 const char *req_query(const struct req *req, const char *name);
 
@@ -101,6 +109,9 @@ MUST_USE enum status req_db(struct req *req, struct db **ret_db);
 
 /* Exactly one of req_reply, req_reply_empty and req_fail ends a handler. This one: with a body; takes the json. Returns OK. */
 enum status req_reply(struct req *req, int http_status, json_t *json);
+
+/* The same with ready JSON in malloc memory, which it takes. */
+enum status req_reply_text(struct req *req, int http_status, char *text, size_t len);
 
 /* Without a body (204, 304). Returns OK. */
 enum status req_reply_empty(struct req *req, int http_status);

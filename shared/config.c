@@ -65,6 +65,12 @@ static const struct setting settings[] = {
 	TEXT("api.socket", api_socket, "", "unix socket of the api; empty: <data>/run/api.sock"),
 	INT("api.threads", api_threads, "32", 1, 1024, NULL, "requests served at once"),
 
+	INT("cache.memory_bytes", cache_memory_bytes, "33554432", 0, 1099511627776, "bytes",
+	    "of an api's memory, for pages that were read; 0: none are kept"),
+	INT("cache.redis_bytes", cache_redis_bytes, "67108864", 0, 1099511627776, "bytes",
+	    "of Redis' memory, for pages that one api has read; 0: none are kept there"),
+	INT("cache.redis_ttl_s", cache_redis_ttl_s, "60", 2, 86400, "s", "life of a page in Redis"),
+
 	INT("push.port", push_port, "0", 0, 65535, NULL, "of the WebSockets; 0: port + 1"),
 	TEXT("push.bind", push_bind, "127.0.0.1", "address on which push answers"),
 	INT("push.processes", push_processes, "1", 0, 64, NULL,

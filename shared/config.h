@@ -32,6 +32,10 @@ struct config {
 	const char *api_socket; /* api.socket: path */
 	int64_t api_threads;
 
+	int64_t cache_memory_bytes; /* cache.memory_bytes: 0: none, as with the next */
+	int64_t cache_redis_bytes;  /* cache.redis_bytes */
+	int64_t cache_redis_ttl_s;  /* cache.redis_ttl_s */
+
 	int64_t push_port; /* push.port */
 	const char *push_bind;
 	int64_t push_processes; /* push.processes: on this host; 0: push is elsewhere */

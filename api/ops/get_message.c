@@ -3,7 +3,6 @@
 #include "etag.h"
 #include "ops.gen.h"
 #include "req.h"
-#include "store/conversations.h"
 #include "store/messages.h"
 
 static enum status
@@ -17,15 +16,15 @@ op_get_message(struct req *req)
 {
 	char conversation_id[ID_SIZE], message_id[ID_SIZE];
 	struct message message;
-	struct head head;
+	const struct head *head;
 	const char *etag;
 	struct db *db;
 
 	TRY(req_conversation_id(req, conversation_id));
 	if (!id_normalize(req_path(req, "message_id"), message_id))
 		return not_found(req);
+	TRY(req_head(req, &head));
 	TRY(req_db(req, &db));
-	TRY(conversations_head(db, conversation_id, req->caller.user_id, &head, &req->fault));
 
 	enum status status = messages_get(db, &req->arena, conversation_id, message_id, &message);
 	if (status == ERR_NOT_FOUND)

@@ -1,11 +1,13 @@
-/* GET /api/v1/conversations/{conversation_id}/messages: a page of history. The page is a function of the revision, so a
- * client that holds it is told so after one query. */
+/* GET /api/v1/conversations/{conversation_id}/messages: a page of history. It is a function of the revision, so a client that holds
+ * it is told so, and one that is kept is answered, after the query that every request begins with. */
 #include <inttypes.h>
 
+#include "cache.h"
 #include "etag.h"
+#include "json.h"
+#include "model/form.h"
 #include "ops.gen.h"
 #include "req.h"
-#include "store/conversations.h"
 #include "store/messages.h"
 
 struct page_wish {
@@ -44,27 +46,57 @@ read_wish(struct req *req, struct page_wish *ret_wish)
 	return OK;
 }
 
+/* All members see the same page, and at one revision a range of it is always the same. */
+static const char *
+cache_key(struct req *req, const struct page_wish *wish, const struct head *head)
+{
+	struct message_range range = messages_range(wish->anchor, wish->seq, wish->limit, head->last_seq);
+
+	return arena_printf(&req->arena, MODEL_FORM ":messages:%s:%s:%" PRId64 ":%" PRId64 "-%" PRId64,
+			    req->standing.epoch, head->conversation_id, head->last_rev, range.first, range.last);
+}
+
+/* Reads the page. It may have moved since its key was made: then it is answered under the tag of what it is now, and not kept. */
+static enum status
+read_page(struct req *req, const struct page_wish *wish, const struct head *head, struct cache_miss *miss)
+{
+	struct message_page page;
+	const char *etag;
+	struct db *db;
+	size_t len;
+
+	TRY(req_db(req, &db));
+	TRY(messages_page(db, &req->arena, head->conversation_id, req->caller.user_id, wish->anchor, wish->seq,
+			  wish->limit, &page, &req->fault));
+
+	char *text = json_to_text(message_page_to_json(&page), &len);
+	if (page.last_rev == head->last_rev)
+		cache_keep(miss, text, len);
+	TRY(req_reply_text(req, 200, text, len));
+	TRY(etag_make(req, head->conversation_id, wish->key, page.last_rev, &etag));
+	req_add_header(req, "ETag", etag);
+	return OK;
+}
+
 enum status
 op_list_messages(struct req *req)
 {
+	CLEANUP_CACHE_MISS struct cache_miss miss = {0};
 	char conversation_id[ID_SIZE];
+	const struct head *head;
 	struct page_wish wish;
-	struct message_page page;
-	struct head head;
 	const char *etag;
-	struct db *db;
+	char *text;
+	size_t len;
 
 	TRY(req_conversation_id(req, conversation_id));
 	TRY(read_wish(req, &wish));
-	TRY(req_db(req, &db));
-	TRY(conversations_head(db, conversation_id, req->caller.user_id, &head, &req->fault));
-	TRY(etag_make(req, conversation_id, wish.key, head.last_rev, &etag));
+	TRY(req_head(req, &head));
+	TRY(etag_make(req, conversation_id, wish.key, head->last_rev, &etag));
 	if (etag_is_held(req, etag))
 		return etag_reply_not_modified(req, etag);
-
-	TRY(messages_page(db, &req->arena, conversation_id, req->caller.user_id, wish.anchor, wish.seq, wish.limit,
-			  &page, &req->fault));
-	TRY(etag_make(req, conversation_id, wish.key, page.last_rev, &etag)); /* it may have moved since */
+	if (!cache_find(req->app->cache, cache_key(req, &wish, head), &text, &len, &miss))
+		return read_page(req, &wish, head, &miss);
 	req_add_header(req, "ETag", etag);
-	return req_reply(req, 200, message_page_to_json(&page));
+	return req_reply_text(req, 200, text, len);
 }

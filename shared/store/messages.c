@@ -7,15 +7,10 @@
 #include "store/reactions.h"
 #include "store/rows.h"
 
-/* Which seqs a page covers: seq is dense, so a page is a range and needs no look beyond its ends. */
-struct range {
-	int64_t first, last; /* first > last: empty */
-};
-
-static struct range
-page_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t last_seq)
+struct message_range
+messages_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t last_seq)
 {
-	struct range range = {1, last_seq};
+	struct message_range range = {1, last_seq};
 
 	switch (anchor) {
 	case MESSAGES_NEWEST:
@@ -46,8 +41,8 @@ page_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t last_
 }
 
 static enum status
-read_range(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id, struct range range,
-	   struct message_page *page)
+read_range(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
+	   struct message_range range, struct message_page *page)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
@@ -78,11 +73,11 @@ messages_page(struct db *db, struct arena *arena, const char *conversation_id, c
 	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
 	struct message_page page = {0};
 	struct head head;
-	struct range range;
+	struct message_range range;
 
 	TRY(rows_snapshot_begin(db, &snapshot));
 	TRY(conversations_head(db, conversation_id, user_id, &head, ret_fault));
-	range = page_range(anchor, seq, limit, head.last_seq);
+	range = messages_range(anchor, seq, limit, head.last_seq);
 	page.last_seq = head.last_seq;
 	page.last_rev = head.last_rev;
 	page.has_more_before = range.first > 1;

@@ -8,6 +8,12 @@
 
 enum message_anchor { MESSAGES_NEWEST, MESSAGES_BEFORE, MESSAGES_AFTER, MESSAGES_AROUND };
 
+/* Which seqs a page covers: seq is dense, so a page is a range and needs no look beyond its ends. */
+struct message_range {
+	int64_t first, last; /* first > last: empty */
+};
+struct message_range messages_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t last_seq);
+
 /* One page for a member; one snapshot. ERR_NOT_FOUND (conversation_not_found) when not a member. */
 MUST_USE enum status messages_page(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 				   enum message_anchor anchor, int64_t seq, int64_t limit,

@@ -8,23 +8,11 @@
 
 #include "base/id.h"
 
-enum { VALUE_SIZE = 48 };
-
 enum status
-meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
+meta_epoch_of(struct db *db, const char *epoch, const char *written_on, char ret_epoch[EVENT_EPOCH_SIZE])
 {
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db,
-			   "SELECT e.value, t.value FROM meta e, meta t WHERE e.key = 'epoch' AND t.key = 'timeline'");
-	char epoch[VALUE_SIZE], written_on[VALUE_SIZE];
 	int64_t timeline;
-	bool row;
 
-	TRY(db_one(stmt, &row));
-	if (!row)
-		return ERR_INTERNAL;
-	db_column_copy(stmt, 0, epoch, sizeof epoch);
-	db_column_copy(stmt, 1, written_on, sizeof written_on);
 	TRY(db_timeline(db, &timeline));
 	if (timeline == strtoll(written_on, NULL, 10))
 		snprintf(ret_epoch, EVENT_EPOCH_SIZE, "%s", epoch);
@@ -34,10 +22,27 @@ meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
 }
 
 enum status
+meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db,
+			   "SELECT e.value, t.value FROM meta e, meta t WHERE e.key = 'epoch' AND t.key = 'timeline'");
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE];
+	bool row;
+
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_INTERNAL;
+	db_column_copy(stmt, 0, epoch, sizeof epoch);
+	db_column_copy(stmt, 1, written_on, sizeof written_on);
+	return meta_epoch_of(db, epoch, written_on, ret_epoch);
+}
+
+enum status
 meta_check_serving(struct db *db, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT value FROM meta WHERE key = 'state'");
-	char state[VALUE_SIZE] = "";
+	char state[META_VALUE_SIZE] = "";
 	bool row;
 
 	TRY(db_one(stmt, &row));
@@ -78,7 +83,7 @@ forget_change_numbers(struct db *db)
 enum status
 meta_begin_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
 {
-	char epoch[ID_SIZE], timeline_text[VALUE_SIZE];
+	char epoch[ID_SIZE], timeline_text[META_VALUE_SIZE];
 	int64_t timeline;
 
 	id_make(epoch);

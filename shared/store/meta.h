@@ -9,6 +9,11 @@
  * not the one it was written on. */
 MUST_USE enum status meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE]);
 
+/* The same of the two values (epoch, timeline) that another statement has read with what it wanted to know. */
+enum { META_VALUE_SIZE = 48 };
+MUST_USE enum status meta_epoch_of(struct db *db, const char *epoch, const char *written_on,
+				   char ret_epoch[EVENT_EPOCH_SIZE]);
+
 /* Who may sign up: open, invite, closed, or default (the setting auth.sign_up holds). */
 enum { META_SIGN_UP_SIZE = 48 };
 MUST_USE enum status meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_SIZE]);

@@ -29,6 +29,11 @@ void *rows_grow(struct arena *arena, void *items, size_t n, size_t item_size);
 	  ".content_digest, " t ".timestamp, " t ".reply_to_id, " t ".edited_at, " t ".deleted_at"
 void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct message *ret_message);
 
+/* That a session `s` of a user `u` is alive: $1 its id, $2 its owner's, $3 the time. */
+#define ROWS_SESSION_IS_ALIVE                                                                                          \
+	"s.id = $1 AND s.user_id = $2 AND s.expires_at > $3 AND s.revoked_at IS NULL"                                  \
+	" AND u.disabled_at IS NULL AND u.deleted_at IS NULL"
+
 /* The columns of a person, and a row of them. */
 #define ROWS_USER_COLUMNS                                                                                              \
 	"id, username, username_key, display_name, role, last_rev, created_at, disabled_at, deleted_at,"               \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/meta.h"
 #include "store/rows.h"
 
 enum status
@@ -33,15 +34,32 @@ sessions_insert(struct db *db, const struct login_session *session)
 	return db_run(stmt);
 }
 
+static enum status
+ended(struct fault *ret_fault)
+{
+	return fault_set(ret_fault, ERR_UNAUTHORIZED, "session_ended", NULL, "This session has ended: log in again.");
+}
+
+/* Of a row (role, must_change_password, ...). */
+static void
+read_caller(struct db_stmt *stmt, const char *session_id, const char *user_id, struct caller *ret_caller)
+{
+	char role[8];
+
+	db_column_copy(stmt, 0, role, sizeof role);
+	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member",
+				      .must_change_password = db_column_bool(stmt, 1)};
+	snprintf(ret_caller->user_id, sizeof ret_caller->user_id, "%s", user_id);
+	snprintf(ret_caller->session_id, sizeof ret_caller->session_id, "%s", session_id);
+}
+
 enum status
 sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms, struct caller *ret_caller,
 	       struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db, "SELECT u.role, u.must_change_password FROM sessions s JOIN users u ON u.id = s.user_id"
-			       " WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > $3 AND s.revoked_at IS NULL"
-			       " AND u.disabled_at IS NULL AND u.deleted_at IS NULL");
-	char role[8];
+			       " WHERE " ROWS_SESSION_IS_ALIVE);
 	bool row;
 
 	db_bind_text(stmt, 1, session_id);
@@ -49,13 +67,44 @@ sessions_check(struct db *db, const char *session_id, const char *user_id, int64
 	db_bind_int64(stmt, 3, now_ms);
 	TRY(db_one(stmt, &row));
 	if (!row)
-		return fault_set(ret_fault, ERR_UNAUTHORIZED, "session_ended", NULL,
-				 "This session has ended: log in again.");
-	db_column_copy(stmt, 0, role, sizeof role);
-	*ret_caller = (struct caller){.role = strcmp(role, "admin") == 0 ? "admin" : "member",
-				      .must_change_password = db_column_bool(stmt, 1)};
-	snprintf(ret_caller->user_id, sizeof ret_caller->user_id, "%s", user_id);
-	snprintf(ret_caller->session_id, sizeof ret_caller->session_id, "%s", session_id);
+		return ended(ret_fault);
+	read_caller(stmt, session_id, user_id, ret_caller);
+	return OK;
+}
+
+enum status
+sessions_standing(struct db *db, const struct standing_question *question, struct caller *ret_caller,
+		  struct standing *ret_standing, struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db,
+		"SELECT u.role, u.must_change_password, e.value, t.value, c.id, c.last_seq, c.last_rev, m.rev, m.user_rev"
+		" FROM sessions s JOIN users u ON u.id = s.user_id"
+		" JOIN meta e ON e.key = 'epoch' JOIN meta t ON t.key = 'timeline'"
+		" LEFT JOIN members m ON m.conversation_id = $4 AND m.user_id = s.user_id AND m.left_at IS NULL"
+		" LEFT JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL"
+		" WHERE " ROWS_SESSION_IS_ALIVE);
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE];
+	struct standing standing = {0};
+	bool row;
+
+	db_bind_text(stmt, 1, question->session_id);
+	db_bind_text(stmt, 2, question->user_id);
+	db_bind_int64(stmt, 3, question->now_ms);
+	db_bind_text(stmt, 4, question->conversation_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ended(ret_fault);
+	read_caller(stmt, question->session_id, question->user_id, ret_caller);
+	db_column_copy(stmt, 2, epoch, sizeof epoch);
+	db_column_copy(stmt, 3, written_on, sizeof written_on);
+	db_column_copy(stmt, 4, standing.head.conversation_id, sizeof standing.head.conversation_id);
+	standing.head.last_seq = db_column_int64(stmt, 5);
+	standing.head.last_rev = db_column_int64(stmt, 6);
+	standing.head.member_rev = db_column_int64(stmt, 7);
+	standing.member_user_rev = db_column_int64(stmt, 8);
+	TRY(meta_epoch_of(db, epoch, written_on, standing.epoch));
+	*ret_standing = standing;
 	return OK;
 }
 

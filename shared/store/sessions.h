@@ -3,6 +3,8 @@
 #define STORE_SESSIONS_H
 
 #include "db/db.h"
+#include "model/changes.h"
+#include "model/event.h"
 #include "model/session.h"
 
 enum { SESSION_GRACE_MS = 60 * 1000 };
@@ -13,6 +15,22 @@ MUST_USE enum status sessions_insert(struct db *db, const struct login_session *
  * together. ERR_UNAUTHORIZED, code `session_ended`. What a caller that must change the password may do is the asker's to decide. */
 MUST_USE enum status sessions_check(struct db *db, const char *session_id, const char *user_id, int64_t now_ms,
 				    struct caller *ret_caller, struct fault *ret_fault);
+
+/* The first query of a request by REST, one statement: the same, and where what it asks about stands. Read before anything else, so
+ * that an answer found under what it says is of no earlier time than the request. */
+struct standing_question {
+	const char *session_id, *user_id;
+	int64_t now_ms;
+	const char *conversation_id; /* NULL: about none */
+};
+struct standing {
+	char epoch[EVENT_EPOCH_SIZE];
+	struct head head;        /* conversation_id "": there is none, or the caller is not in it */
+	int64_t member_user_rev; /* of the caller's membership */
+};
+MUST_USE enum status sessions_standing(struct db *db, const struct standing_question *question,
+				       struct caller *ret_caller, struct standing *ret_standing,
+				       struct fault *ret_fault);
 
 /* A device's, by the hash of the part that all its refresh tokens share. ERR_NOT_FOUND. Strings live in the arena. */
 MUST_USE enum status sessions_get_by_family(struct db *db, struct arena *arena, const char *family_hash,

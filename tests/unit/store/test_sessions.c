@@ -1,6 +1,7 @@
 /* Sessions: who may call, rotation of the refresh token, revocation. */
 #include "support/chat.h"
 
+#include "store/meta.h"
 #include "store/sessions.h"
 
 static struct login_session
@@ -49,6 +50,59 @@ who_may_call(void **state)
 		     ERR_UNAUTHORIZED);
 }
 
+static struct standing
+standing_of(struct test_database *test, const struct login_session *session, const char *conversation_id)
+{
+	const struct standing_question question = {session->id, session->user_id, CHAT_NOW_MS, conversation_id};
+	struct standing standing;
+	struct caller caller;
+
+	check_ok(test, sessions_standing(test->db, &question, &caller, &standing, NULL));
+	assert_string_equal(caller.user_id, session->user_id);
+	assert_string_equal(caller.session_id, session->id);
+	assert_string_equal(caller.role, "member");
+	assert_false(caller.must_change_password);
+	return standing;
+}
+
+static void
+where_the_caller_stands(void **state)
+{
+	struct test_database *test = *state;
+	char anna[ID_SIZE], bert[ID_SIZE], cleo[ID_SIZE], talk[ID_SIZE], epoch[EVENT_EPOCH_SIZE];
+	struct login_session of_bert, of_cleo;
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "bert", bert);
+	chat_make_user(test, "cleo", cleo);
+	of_bert = make_session(test, bert, "hash");
+	of_cleo = make_session(test, cleo, "another hash");
+	chat_make_direct(test, anna, bert, CHAT_NOW_MS, talk);
+	check_ok(test, meta_epoch(test->db, epoch));
+	for (int64_t seq = 0; seq < 3; seq++) {
+		struct standing standing = standing_of(test, &of_bert, talk);
+
+		assert_string_equal(standing.epoch, epoch);
+		assert_string_equal(standing.head.conversation_id, talk);
+		assert_int_equal(standing.head.last_seq, seq);
+		assert_int_equal(standing.head.last_rev, 1 + seq);
+		assert_int_equal(standing.head.member_rev, 1);
+		assert_int_equal(standing.member_user_rev, 1);
+		chat_send(test, talk, anna, CHAT_NOW_MS, 1);
+	}
+
+	assert_string_equal(standing_of(test, &of_bert, NULL).head.conversation_id, "");
+	assert_string_equal(standing_of(test, &of_bert, NULL).epoch, epoch);
+	assert_string_equal(standing_of(test, &of_bert, bert).head.conversation_id, "");
+	assert_string_equal(standing_of(test, &of_cleo, talk).head.conversation_id, "");
+	chat_change(test, "UPDATE members SET left_at = 1 WHERE user_id = $1", bert, NULL);
+	assert_string_equal(standing_of(test, &of_bert, talk).head.conversation_id, "");
+	chat_change(test, "UPDATE members SET left_at = NULL WHERE user_id = $1", bert, NULL);
+	assert_string_equal(standing_of(test, &of_bert, talk).head.conversation_id, talk);
+	chat_change(test, "UPDATE conversations SET deleted_at = 1 WHERE id = $1", talk, NULL);
+	assert_string_equal(standing_of(test, &of_bert, talk).head.conversation_id, "");
+}
+
 static void
 what_ends_a_session(void **state)
 {
@@ -63,15 +117,19 @@ what_ends_a_session(void **state)
 	};
 	char anna[ID_SIZE];
 	struct login_session session;
+	struct standing standing;
 	struct caller caller;
 
 	chat_make_user(test, "anna", anna);
 	session = make_session(test, anna, "hash");
+
+	const struct standing_question question = {session.id, anna, CHAT_NOW_MS, NULL};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		check_ok(test, sessions_check(test->db, session.id, anna, CHAT_NOW_MS, &caller, NULL));
 		assert_string_equal(caller.role, "admin");
 		chat_change(test, cases[i].end, anna, NULL);
 		check_status(sessions_check(test->db, session.id, anna, CHAT_NOW_MS, &caller, NULL), ERR_UNAUTHORIZED);
+		check_status(sessions_standing(test->db, &question, &caller, &standing, NULL), ERR_UNAUTHORIZED);
 		chat_change(test, cases[i].undo, anna, NULL);
 	}
 }
@@ -219,6 +277,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_DATABASE(who_may_call),
+		WITH_DATABASE(where_the_caller_stands),
 		WITH_DATABASE(what_ends_a_session),
 		WITH_DATABASE(a_session_is_found_by_the_family_of_its_tokens),
 		WITH_DATABASE(revoking_happens_once),
