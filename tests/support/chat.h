@@ -8,7 +8,9 @@
 
 #include "base/id.h"
 #include "store/conversations.h"
+#include "store/groups.h"
 #include "store/messages.h"
+#include "store/sessions.h"
 #include "store/users.h"
 
 enum { CHAT_NOW_MS = 1760000000 };
@@ -91,6 +93,53 @@ chat_change(struct test_database *test, const char *sql, const char *id, const c
 	check_ok(test, db_run(stmt));
 	db_finish(stmt);
 	check_ok(test, db_commit(test->db, NULL));
+}
+
+/* One call of a store that writes, in a transaction of its own. */
+#define chat_write(test, call)                                                                                         \
+	do {                                                                                                           \
+		check_ok(test, db_begin((test)->db, DB_WRITE));                                                        \
+		check_ok(test, call);                                                                                  \
+		check_ok(test, db_commit((test)->db, NULL));                                                           \
+	} while (0)
+
+static inline void
+chat_make_group(struct test_database *test, const char *title, const char *owner_id, const char *member_id,
+		char ret_id[ID_SIZE])
+{
+	struct member members[] = {{.role = "owner", .rev = 1, .user_rev = 1, .joined_at_ms = CHAT_NOW_MS},
+				   {.role = "member", .rev = 1, .user_rev = 1, .joined_at_ms = CHAT_NOW_MS + 1}};
+
+	id_make(ret_id);
+	memcpy(members[0].user_id, owner_id, ID_SIZE);
+	memcpy(members[1].user_id, member_id, ID_SIZE);
+	chat_write(test, groups_insert(test->db, ret_id, title, owner_id, 2, CHAT_NOW_MS));
+	for (size_t i = 0; i < 2; i++) {
+		memcpy(members[i].conversation_id, ret_id, ID_SIZE);
+		chat_write(test, groups_join(test->db, &members[i], false));
+	}
+}
+
+/* A log-in of a device, or with a name a personal access token; ends at CHAT_NOW_MS + 1000. */
+static inline struct login_session
+chat_log_in(struct test_database *test, const char *user_id, const char *hash, const char *name)
+{
+	struct login_session session = {
+		.user_agent = "curl",
+		.address = "127.0.0.1",
+		.name = name,
+		.prefix = name ? "stonechat_pat_01234567" : NULL,
+		.created_at_ms = CHAT_NOW_MS,
+		.last_used_at_ms = CHAT_NOW_MS,
+		.expires_at_ms = CHAT_NOW_MS + 1000,
+	};
+
+	id_make(session.id);
+	memcpy(session.user_id, user_id, ID_SIZE);
+	snprintf(session.family_hash, sizeof session.family_hash, "family of %s", hash);
+	snprintf(session.refresh_hash, sizeof session.refresh_hash, "%s", hash);
+	chat_write(test, sessions_insert(test->db, &session));
+	return session;
 }
 
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, test_database_setup, test_database_teardown)

@@ -7,22 +7,7 @@
 static struct login_session
 make_session(struct test_database *test, const char *user_id, const char *refresh_hash)
 {
-	struct login_session session = {
-		.user_agent = "curl",
-		.address = "127.0.0.1",
-		.created_at_ms = CHAT_NOW_MS,
-		.last_used_at_ms = CHAT_NOW_MS,
-		.expires_at_ms = CHAT_NOW_MS + 1000,
-	};
-
-	id_make(session.id);
-	memcpy(session.user_id, user_id, ID_SIZE);
-	snprintf(session.family_hash, sizeof session.family_hash, "family of %s", refresh_hash);
-	snprintf(session.refresh_hash, sizeof session.refresh_hash, "%s", refresh_hash);
-	check_ok(test, db_begin(test->db, DB_WRITE));
-	check_ok(test, sessions_insert(test->db, &session));
-	check_ok(test, db_commit(test->db, NULL));
-	return session;
+	return chat_log_in(test, user_id, refresh_hash, NULL);
 }
 
 static void
