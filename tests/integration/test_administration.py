@@ -176,7 +176,7 @@ def test_a_one_time_password_is_for_one_thing(stack: Stack, admin: Person, perso
 
 
 def test_a_one_time_password_expires(make_stack: MakeStack) -> None:
-    """One that was not used is good for nothing; the next one counts from its own reset, and a chosen one is for ever."""
+    """Unused, it is good for nothing; the next one counts from its own reset, and a chosen one is for ever."""
     stack = make_stack({"auth.one_time_password_s": "3"})
     admin, ann = Person.new(stack), Person.new(stack)
     once = reset(admin, ann.id)
