@@ -2,9 +2,9 @@
 find_package(Threads REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
-# stonechat_library(name header library): found by its header, not by a package's name.
+# stonechat_library(name header library [folder of headers]): found by its header, not by a package's name.
 function(stonechat_library name header library)
-	find_path(${name}_INCLUDE ${header} REQUIRED)
+	find_path(${name}_INCLUDE ${header} PATH_SUFFIXES ${ARGN} REQUIRED)
 	find_library(${name}_LIBRARY ${library} REQUIRED)
 	add_library(lib::${name} INTERFACE IMPORTED)
 	target_include_directories(lib::${name} SYSTEM INTERFACE ${${name}_INCLUDE})
@@ -21,6 +21,7 @@ stonechat_library(sodium sodium.h sodium)
 stonechat_library(uuid uuid/uuid.h uuid)
 stonechat_library(unistring unistr.h unistring)
 stonechat_library(sqlite sqlite3.h sqlite3)
+stonechat_library(pq libpq-fe.h pq postgresql)
 if(STONECHAT_TESTS)
 	stonechat_library(cmocka cmocka.h cmocka)
 endif()

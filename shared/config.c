@@ -51,7 +51,8 @@ static const struct setting settings[] = {
 	INT("port", port, "8080", 1, 65535, NULL, "where the site answers (lighttpd)"),
 	TEXT("bind", bind, "127.0.0.1", "address on which the site answers (lighttpd)"),
 	TEXT("data", data, "var", "folder of the database, keys, sockets and logs"),
-	WORDS("database.url", KIND_URL, database_url, "", "sqlite:", "empty: sqlite:<data>/stonechat.db"),
+	WORDS("database.url", KIND_URL, database_url, "", "sqlite:|postgres://|postgresql://",
+	      "sqlite:<path> or postgres://<user>@<host>/<database>; empty: sqlite:<data>/stonechat.db"),
 	WORDS("redis.url", KIND_URL, redis_url, "", "unix:|redis://", "empty: unix:<data>/run/redis.sock"),
 	WORDS("pipeline", KIND_CHOICE, pipeline, "direct", "direct|kafka", "the way of a message into the database"),
 	TEXT("kafka.brokers", kafka_brokers, "127.0.0.1:9092",
@@ -279,10 +280,13 @@ assign_text(struct config *config, const struct setting *setting, const char *te
 
 	if (setting->kind == KIND_TEXT && len == 0 && *setting->standard != '\0')
 		return refuse(ret_fault, setting, where, text, "some text");
-	if (setting->kind != KIND_TEXT && (whole || len > 0) && !matches_word(setting->words, text, whole))
+	if (setting->kind == KIND_URL && len > 0 && !matches_word(setting->words, text, false))
+		return refuse(ret_fault, setting, where,
+			      arena_printf(&config->arena, "%.*s...", (int)strcspn(text, "/@"), text), /* no password */
+			      arena_printf(&config->arena, "empty or start with %s", setting->words));
+	if (whole && !matches_word(setting->words, text, whole))
 		return refuse(ret_fault, setting, where, text,
-			      arena_printf(&config->arena, whole ? "one of %s" : "empty or start with %s",
-					   setting->words));
+			      arena_printf(&config->arena, "one of %s", setting->words));
 	if (setting->kind == KIND_SWITCH)
 		*(bool *)field = strncmp(setting->words, text, len) == 0 && setting->words[len] == '|';
 	else

@@ -21,7 +21,7 @@ struct config {
 	int64_t port;             /* port: of lighttpd */
 	const char *bind;         /* bind: address of lighttpd */
 	const char *data;         /* data: folder */
-	const char *database_url; /* database.url: sqlite:<path> */
+	const char *database_url; /* database.url: sqlite:<path> or postgres://...; may hold a password */
 	const char *redis_url;    /* redis.url: unix:<path> or redis://host:port */
 	const char *pipeline;     /* pipeline: direct | kafka */
 	const char *kafka_brokers;

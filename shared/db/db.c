@@ -9,7 +9,14 @@
 #include "db/db_stmt.h"
 #include "db/driver.h"
 
-static const struct db_driver *const drivers[] = {&db_driver_sqlite};
+static const struct {
+	const char *scheme; /* of the url: <scheme>:<address> */
+	const struct db_driver *driver;
+} drivers[] = {
+	{"sqlite", &db_driver_sqlite},
+	{"postgres", &db_driver_postgres},
+	{"postgresql", &db_driver_postgres},
+};
 
 void
 db_misuse(const char *what, const char *sql)
@@ -22,20 +29,23 @@ static const struct db_driver *
 find_driver(const char *url, const char **ret_address)
 {
 	for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++) {
-		size_t len = strlen(drivers[i]->scheme);
+		size_t len = strlen(drivers[i].scheme);
 
-		if (strncmp(url, drivers[i]->scheme, len) == 0 && url[len] == ':' && url[len + 1] != '\0') {
+		if (strncmp(url, drivers[i].scheme, len) == 0 && url[len] == ':' && url[len + 1] != '\0') {
 			*ret_address = url + len + 1;
-			return drivers[i];
+			return drivers[i].driver;
 		}
 	}
 	return NULL;
 }
 
+/* What stands behind the scheme may hold a password. */
 static enum status
 unknown_url(const char *url, struct fault *ret_fault)
 {
-	return fault_set(ret_fault, ERR_INVALID, "database_url", NULL, "database.url is sqlite:<path>, not %s", url);
+	return fault_set(ret_fault, ERR_INVALID, "database_url", NULL,
+			 "database.url is sqlite:<path> or postgres://<user>@<host>/<database>, not %.*s: ...",
+			 (int)strcspn(url, ":"), url);
 }
 
 enum status
@@ -153,6 +163,12 @@ bool
 db_in_transaction(const struct db *db)
 {
 	return db->transaction != TRANSACTION_NONE;
+}
+
+bool
+db_clashed(const struct db *db)
+{
+	return db->driver->clashed && db->driver->clashed(db->connection);
 }
 
 static void

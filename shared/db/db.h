@@ -22,7 +22,8 @@ enum db_access {
 	DB_ACCESS_WRITE, /* the writer and the operator's commands; makes the database file when it is missing */
 };
 
-/* Opens `url` (sqlite:<path>). ERR_UNAVAILABLE with a sentence when it cannot be opened or reached. */
+/* Opens `url` (sqlite:<path>, postgres://...). ERR_UNAVAILABLE with a sentence when it cannot be opened or reached, ERR_INVALID
+ * when it is no url or a database that cannot be used. A connection that is lost later is made again by the driver. */
 MUST_USE enum status db_open(const char *url, enum db_access access, struct db **ret_db, struct fault *ret_fault);
 void db_close(struct db *db);
 
@@ -47,6 +48,10 @@ MUST_USE enum status db_commit(struct db *db, bool *ret_unknown);
 /* Also when the database has rolled back by itself; nothing to do outside a transaction. */
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
+
+/* Whether the newest error of this transaction (rolled back or not) was a clash with another one, a deadlock: nobody is at fault,
+ * and running the same again at once may succeed. */
+bool db_clashed(const struct db *db);
 
 /* Locks rows against other writers until the end of the transaction, in sorted order; the caller sorts. Nothing to do where
  * writers take turns anyway. ERR_UNAVAILABLE when the wait was too long. */

@@ -1,4 +1,4 @@
-/* What a database must provide: one file fills one struct db_driver, and its row stands in db.c.
+/* What a database must provide: one file fills one struct db_driver, and its rows (by the scheme of the url) stand in db.c.
  *
  * A driver knows nothing of the rules that db.c keeps for all of them (nesting, types, what follows an error). Each driver
  * defines its own struct db_connection and struct db_statement. */
@@ -22,9 +22,9 @@ enum db_dialect { DB_DIALECT_SQLITE, DB_DIALECT_POSTGRES, DB_DIALECT__MAX };
 enum db_column_type { DB_COLUMN_NULL, DB_COLUMN_INT64, DB_COLUMN_TEXT, DB_COLUMN_OTHER };
 
 struct db_driver {
-	const char *scheme; /* of the url: <scheme>:<address> */
 	enum db_dialect dialect;
 
+	/* `address` is the url behind its scheme and colon. */
 	enum status (*open)(const char *address, enum db_access access, struct db_connection **ret_connection,
 			    struct fault *ret_fault);
 	void (*close)(struct db_connection *connection);
@@ -45,6 +45,9 @@ struct db_driver {
 	enum status (*change_no)(struct db_connection *connection, int64_t *ret_change_no);
 	enum status (*change_position)(struct db_connection *connection, int64_t *ret_position);
 	enum status (*timeline)(struct db_connection *connection, int64_t *ret_timeline);
+	/* Whether the newest error of this transaction was one with another (a deadlock): the same may succeed at once. NULL
+	 * where there is none. */
+	bool (*clashed)(const struct db_connection *connection);
 
 	/* *ret_n_parameters: the parameters are $1 ... $n, each at least once. *ret_writes: it changes data. */
 	enum status (*prepare)(struct db_connection *connection, const char *sql, struct db_statement **ret_statement,
@@ -71,7 +74,7 @@ struct db_driver {
 	void (*keeper_stop)(struct db_driver_keeper *keeper);
 };
 
-extern const struct db_driver db_driver_sqlite;
+extern const struct db_driver db_driver_sqlite, db_driver_postgres;
 
 /* For migrate.c. */
 enum db_dialect db_dialect(const struct db *db);

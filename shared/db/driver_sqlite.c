@@ -394,7 +394,6 @@ sqlite_run_script(struct db_connection *connection, const char *sql)
 }
 
 const struct db_driver db_driver_sqlite = {
-	.scheme = "sqlite",
 	.dialect = DB_DIALECT_SQLITE,
 	.open = sqlite_open,
 	.close = sqlite_close,

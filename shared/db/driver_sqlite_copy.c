@@ -33,14 +33,14 @@ cleanup_handle(sqlite3 **handle)
 enum status
 copy_path(const char *url, const char **ret_path, struct fault *ret_fault)
 {
-	size_t len = strlen(db_driver_sqlite.scheme);
+	static const char scheme[] = "sqlite:";
 
-	if (strncmp(url, db_driver_sqlite.scheme, len) != 0 || url[len] != ':')
+	if (strncmp(url, scheme, strlen(scheme)) != 0)
 		return fault_set(
 			ret_fault, ERR_INVALID, "database_url", NULL,
 			"This is for a database in a file (database.url = sqlite:<path>); use the tools of your "
 			"database server.");
-	*ret_path = url + len + 1;
+	*ret_path = url + strlen(scheme);
 	return OK;
 }
 

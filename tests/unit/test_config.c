@@ -170,6 +170,7 @@ bad_flags_are_refused_by_name(void **state)
 		{{"--auth.sign_up=yes"}, "one of open|invite|closed"},
 		{{"--log.level=INFO"}, "one of debug|info|warn|error"},
 		{{"--database.url=mysql:x"}, "empty or start with sqlite:"},
+		{{"--database.url=postgre://me:hush@host/x"}, "|postgresql://, not \"postgre:...\""},
 		{{"--redis.url=localhost"}, "start with unix:|redis://"},
 		{{"--public.origins=example.org"}, "a list of http[s]://host[:port]"},
 		{{"--public.origins=https://a/"}, "not \"https://a/\""},

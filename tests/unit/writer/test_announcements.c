@@ -183,8 +183,7 @@ only_what_was_committed_is_told(void **state)
 	struct fixture *fixture = *state;
 	struct redis_subscriber *subscriber = &fixture->subscriber;
 
-	test_database_run(fixture->test, "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN new.content = 'poison'"
-					 " BEGIN SELECT RAISE(ABORT, 'poison'); END");
+	test_database_poison(fixture->test, false);
 	make_direct_send(&fixture->sends[0], fixture->eve, fixture->eve, NULL, "poison");
 	make_direct_send(&fixture->sends[1], fixture->eve, fixture->eve, NULL, "milk");
 	make_direct_send(&fixture->sends[2], fixture->eve, fixture->eve, NULL, "bread");

@@ -421,8 +421,7 @@ a_batch_that_fails_is_run_again(void **state)
 	int64_t retries = metrics_get(METRIC_WRITER_RETRIES);
 	struct mix mix;
 
-	test_database_run(fixture->test, "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN new.content = 'poison'"
-					 " BEGIN SELECT RAISE(ABORT, 'poison'); END");
+	test_database_poison(fixture->test, false);
 	make_mix(fixture, &mix, "poison");
 	run(fixture, mix.ops, sizeof mix.ops / sizeof mix.ops[0]);
 	assert_refused(&mix.second.op, ERR_INTERNAL, "internal_error");
@@ -438,13 +437,12 @@ a_change_is_whole_or_not_at_all(void **state)
 	struct fixture *fixture = *state;
 
 	change(fixture, MESSAGE_REACT, fixture->bob, WAVE);
-	test_database_run(fixture->test, "CREATE TRIGGER poison BEFORE UPDATE ON messages"
-					 " BEGIN SELECT RAISE(ABORT, 'poison'); END");
+	test_database_poison_changes(fixture->test);
 	assert_refused(&change(fixture, MESSAGE_DELETE, fixture->ada, NULL)->op, ERR_INTERNAL, "internal_error");
 	assert_refused(&change(fixture, MESSAGE_REACT, fixture->ada, WAVE)->op, ERR_INTERNAL, "internal_error");
 	assert_int_equal(head(fixture), 3);
 	assert_int_equal(read_word(fixture).reactions[0].count, 1);
-	test_database_run(fixture->test, "DROP TRIGGER poison");
+	test_database_cure(fixture->test);
 	assert_changed(fixture, change(fixture, MESSAGE_DELETE, fixture->ada, NULL), 4);
 }
 

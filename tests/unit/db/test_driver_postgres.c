@@ -1,0 +1,362 @@
+/* What is PostgreSQL's alone: sessions that are killed, locks that take too long, deadlocks, a commit whose answer is lost. */
+#include "support/database.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+
+static void
+set_up_table(struct test_database *test)
+{
+	test_database_run(test, "CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY, name TEXT)");
+	test_database_run(test, "INSERT INTO things (id, name) VALUES (1, 'one'), (2, 'two')");
+}
+
+static enum status
+rename_thing(struct db *db, int64_t id, const char *name)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE things SET name = $2 WHERE id = $1");
+
+	db_bind_int64(stmt, 1, id);
+	db_bind_text(stmt, 2, name);
+	return db_run(stmt);
+}
+
+static int64_t
+count_things(struct test_database *test)
+{
+	return test_database_int64(test, "SELECT count(*) FROM things");
+}
+
+static int64_t
+backend(struct test_database *test)
+{
+	return test_database_int64(test, "SELECT pg_backend_pid()");
+}
+
+/* Ends the session of the test's own connection, as an administrator would, and waits until it is gone. */
+static void
+kill_session(struct test_database *test)
+{
+	struct test_database other = *test;
+	int64_t pid = backend(test);
+
+	check_ok(test, db_open(test->url, DB_ACCESS_READ, &other.db, NULL));
+
+	struct db_stmt *stmt = db_prepare(other.db, "SELECT pg_terminate_backend(CAST($1 AS INTEGER), 10000)");
+	bool row;
+
+	db_bind_int64(stmt, 1, pid);
+	check_ok(&other, db_one(stmt, &row));
+	assert_true(db_column_bool(stmt, 0));
+	db_finish(stmt);
+	db_close(other.db);
+}
+
+static void
+open_says_what_is_wrong(void **state)
+{
+	static const struct {
+		const char *url;
+		enum status status;
+		const char *code;
+	} cases[] = {
+		{"postgres://nobody:hush@/nowhere?host=/nonexistent", ERR_UNAVAILABLE, "database_unavailable"},
+		{"postgresql://nobody:hush@127.0.0.1:1/nowhere", ERR_UNAVAILABLE, "database_unavailable"},
+		{"postgres://nobody:hush@127.0.0.1/nowhere?no_such=1", ERR_UNAVAILABLE, "database_unavailable"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fault fault = {0};
+		struct db *db;
+
+		check_status(db_open(cases[i].url, DB_ACCESS_READ, &db, &fault), cases[i].status);
+		assert_string_equal(fault.code, cases[i].code);
+		assert_true(strlen(fault.detail) > strlen("cannot use the database: "));
+		assert_null(strstr(fault.detail, "hush"));
+	}
+}
+
+static void
+a_killed_session_is_made_anew(void **state)
+{
+	struct test_database *test = *state;
+	uint64_t number = db_connection_number(test->db);
+
+	set_up_table(test);
+	assert_int_equal(count_things(test), 2);
+	kill_session(test);
+	assert_int_equal(count_things(test), 2); /* a read outside a transaction, with a statement prepared before */
+	assert_int_equal(db_connection_number(test->db), number + 1);
+
+	kill_session(test);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	assert_int_equal(db_connection_number(test->db), number + 2);
+	check_ok(test, rename_thing(test->db, 1, "uno"));
+	check_ok(test, db_commit(test->db, NULL));
+}
+
+static void
+a_session_killed_in_a_transaction_ends_it(void **state)
+{
+	struct test_database *test = *state;
+	uint64_t number = db_connection_number(test->db);
+	bool unknown = true;
+
+	set_up_table(test);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, rename_thing(test->db, 1, "uno"));
+	kill_session(test);
+	check_status(rename_thing(test->db, 2, "due"), ERR_UNAVAILABLE);
+	check_status(rename_thing(test->db, 2, "tre"), ERR_UNAVAILABLE);
+	check_status(db_commit(test->db, &unknown), ERR_UNAVAILABLE);
+	assert_false(unknown); /* it was never sent */
+	assert_int_equal(db_connection_number(test->db), number);
+	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM things WHERE name = 'uno'"), 0);
+	assert_int_equal(db_connection_number(test->db), number + 1);
+}
+
+static void
+a_commit_without_an_answer_is_unknown(void **state)
+{
+	struct test_database *test = *state;
+	bool unknown = false;
+
+	set_up_table(test);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, rename_thing(test->db, 1, "uno"));
+	kill_session(test);
+	check_status(db_commit(test->db, &unknown), ERR_INTERNAL);
+	assert_true(unknown);
+	assert_false(db_in_transaction(test->db));
+	assert_int_equal(count_things(test), 2);
+
+	unknown = true;
+	check_ok(test, db_begin(test->db, DB_READ));
+	kill_session(test);
+	check_status(db_commit(test->db, &unknown), ERR_UNAVAILABLE);
+	assert_false(unknown); /* there was nothing to store */
+}
+
+static void
+a_lock_is_not_waited_for_long(void **state)
+{
+	struct test_database *test = *state;
+	struct test_database other = *test;
+	const char *const ids[] = {"a", "b\"\\,{}"};
+	int64_t began_ms;
+
+	test_database_migrate(test);
+	test_database_run(test,
+			  "INSERT INTO users (id, username, username_key, display_name, display_name_key,"
+			  " password_hash, role, created_at) VALUES ('b\"\\,{}', 'b', 'b', 'b', 'b', '', 'member', 1)");
+	check_ok(test, db_open(test->url, DB_ACCESS_WRITE, &other.db, NULL));
+	check_ok(test, db_begin(other.db, DB_WRITE));
+	check_ok(test, db_lock(other.db, DB_LOCK_USERS, ids, 2));
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	began_ms = clock_monotonic_ms();
+	check_status(db_lock(test->db, DB_LOCK_USERS, ids, 2), ERR_UNAVAILABLE);
+	print_message("waited for %d ms\n", (int)(clock_monotonic_ms() - began_ms));
+	assert_true(clock_monotonic_ms() - began_ms < 1500);
+	assert_false(db_clashed(test->db));
+	db_rollback(test->db);
+	check_ok(test, db_commit(other.db, NULL));
+	db_close(other.db);
+}
+
+struct crossing {
+	struct db *db;
+	int64_t first, second;
+	pthread_barrier_t *both_have_one;
+	enum status status;
+	bool clashed;
+};
+
+static void *
+cross(void *argument)
+{
+	struct crossing *crossing = argument;
+
+	crossing->status = db_begin(crossing->db, DB_WRITE);
+	if (crossing->status == OK)
+		crossing->status = rename_thing(crossing->db, crossing->first, "mine");
+	pthread_barrier_wait(crossing->both_have_one);
+	if (crossing->status == OK)
+		crossing->status = rename_thing(crossing->db, crossing->second, "mine");
+	crossing->clashed = db_clashed(crossing->db);
+	if (crossing->status == OK)
+		crossing->status = db_commit(crossing->db, NULL);
+	else
+		db_rollback(crossing->db);
+	return NULL;
+}
+
+/* The server looks for deadlocks after a second, longer than we wait for locks: so lock_timeout is taken off here. */
+static void
+a_deadlock_is_a_clash(void **state)
+{
+	struct test_database *test = *state;
+	pthread_barrier_t barrier;
+	struct crossing crossings[2] = {{.first = 1, .second = 2, .both_have_one = &barrier},
+					{.first = 2, .second = 1, .both_have_one = &barrier}};
+	pthread_t threads[2];
+	char url[400];
+
+	set_up_table(test);
+	snprintf(url, sizeof url, "%s%%20-clock_timeout%%3D20s", test->url);
+	pthread_barrier_init(&barrier, NULL, 2);
+	for (int i = 0; i < 2; i++) {
+		check_ok(test, db_open(url, DB_ACCESS_WRITE, &crossings[i].db, NULL));
+		assert_int_equal(pthread_create(&threads[i], NULL, cross, &crossings[i]), 0);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(crossings[i].clashed, crossings[i].status != OK);
+		db_close(crossings[i].db);
+	}
+	assert_int_not_equal(crossings[0].clashed, crossings[1].clashed);
+	pthread_barrier_destroy(&barrier);
+}
+
+static void
+a_server_that_does_not_answer_is_left(void **state)
+{
+	struct test_database *test = *state;
+	struct test_database slow = *test;
+	char url[400];
+	bool row;
+
+	snprintf(url, sizeof url, "%s%%20-cstatement_timeout%%3D200", test->url);
+	check_ok(test, db_open(url, DB_ACCESS_READ, &slow.db, NULL));
+
+	struct db_stmt *stmt = db_prepare(slow.db, "SELECT 1 FROM pg_sleep(20)");
+
+	check_status(db_one(stmt, &row), ERR_UNAVAILABLE); /* the server itself gives up */
+	db_finish(stmt);
+	assert_non_null(strstr(db_error(slow.db), "57014"));
+	assert_int_equal(db_connection_number(slow.db), 1);
+
+	int64_t pid = backend(&slow), began_ms = clock_monotonic_ms();
+	kill((pid_t)pid, SIGSTOP); /* it cannot even give up */
+	stmt = db_prepare(slow.db, "SELECT 1");
+	enum status status = db_one(stmt, &row);
+	db_finish(stmt);
+	kill((pid_t)pid, SIGCONT);
+	print_message("left after %d ms\n", (int)(clock_monotonic_ms() - began_ms));
+	check_status(status, OK); /* on a new connection */
+	assert_int_equal(db_connection_number(slow.db), 2);
+	db_close(slow.db);
+}
+
+/* A statement that was first run with a NULL must not keep the type that was guessed for it. */
+static void
+types_are_those_of_what_is_bound(void **state)
+{
+	struct test_database *test = *state;
+	static const struct {
+		bool is_null;
+		int64_t number;
+	} cases[] = {{true, 0}, {false, 7}, {true, 0}, {false, 8}};
+	bool row;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct db_stmt *stmt = db_prepare(test->db, "SELECT $1, $2, '$9 \"' || $2");
+
+		if (cases[i].is_null)
+			db_bind_null(stmt, 1);
+		else
+			db_bind_int64(stmt, 1, cases[i].number);
+		db_bind_text(stmt, 2, cases[i].is_null ? NULL : "text");
+		check_ok(test, db_one(stmt, &row));
+		assert_int_equal(db_column_is_null(stmt, 0), cases[i].is_null);
+		assert_int_equal(db_column_int64(stmt, 0), cases[i].number);
+		db_finish(stmt);
+	}
+}
+
+static void
+a_sum_is_a_number(void **state)
+{
+	struct test_database *test = *state;
+
+	set_up_table(test);
+	assert_int_equal(test_database_int64(test, "SELECT sum(id) FROM things"), 3);
+	assert_int_equal(test_database_int64(test, "SELECT -sum(id) FROM things"), -3);
+}
+
+static void
+errors_show_no_rows(void **state)
+{
+	struct test_database *test = *state;
+
+	set_up_table(test);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_status(db_run_script(test->db, "INSERT INTO things (id, name) VALUES (NULL, 'a secret')"), ERR_INTERNAL);
+	assert_null(strstr(db_error(test->db), "secret"));
+	db_rollback(test->db);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_status(db_run_script(test->db, "INSERT INTO things (id) VALUES (1)"), ERR_CONFLICT);
+	assert_null(strstr(db_error(test->db), "(1)"));
+	db_rollback(test->db);
+}
+
+/* What a daemon has prepared before a migration changes the table. */
+static void
+a_changed_table_is_prepared_again(void **state)
+{
+	struct test_database *test = *state;
+	struct test_database reader = *test;
+	static const char sql[] = "SELECT * FROM things WHERE id = 1";
+	enum status statuses[3];
+	bool row;
+
+	set_up_table(test);
+	check_ok(test, db_open(test->url, DB_ACCESS_READ, &reader.db, NULL));
+	for (int i = 0; i < 3; i++) {
+		struct db_stmt *stmt = db_prepare(reader.db, sql);
+
+		statuses[i] = db_one(stmt, &row);
+		db_finish(stmt);
+		if (i == 0)
+			test_database_run(test, "ALTER TABLE things ADD COLUMN more TEXT");
+	}
+	check_status(statuses[0], OK);
+	check_status(statuses[1], ERR_UNAVAILABLE);
+	check_status(statuses[2], OK);
+	db_close(reader.db);
+}
+
+#define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, setup_empty, test_database_teardown)
+
+static int
+setup_empty(void **state)
+{
+	struct test_database *test = calloc(1, sizeof *test);
+
+	assert_non_null(test);
+	test_database_create(test);
+	*state = test;
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(open_says_what_is_wrong),
+		WITH_DATABASE(a_killed_session_is_made_anew),
+		WITH_DATABASE(a_session_killed_in_a_transaction_ends_it),
+		WITH_DATABASE(a_commit_without_an_answer_is_unknown),
+		WITH_DATABASE(a_lock_is_not_waited_for_long),
+		WITH_DATABASE(a_deadlock_is_a_clash),
+		WITH_DATABASE(a_server_that_does_not_answer_is_left),
+		WITH_DATABASE(types_are_those_of_what_is_bound),
+		WITH_DATABASE(a_sum_is_a_number),
+		WITH_DATABASE(errors_show_no_rows),
+		WITH_DATABASE(a_changed_table_is_prepared_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
