@@ -66,21 +66,28 @@ is_known_address(struct req *req, const char *user_id, bool *ret_known)
 	return OK;
 }
 
-/* Asks the database only when there is something to wait for. */
+/* By how many ms the try comes too early; 0: both counts hold it now. Asks the database only when there is something to wait for. */
 static enum status
-find_wait(struct req *req, const char *key, const char *who, const char *user_id, int64_t *ret_wait_ms)
+begin_try(struct req *req, const char *key, const char *who, const char *user_id, int64_t *ret_wait_ms)
 {
+	struct rate_limiter *limiter = req->app->limiter;
 	bool is_known = false;
+	enum status status = OK;
 
-	*ret_wait_ms = rate_limit_before_log_in(req->app->limiter, RATE_FAILURES_OF_ADDRESS, key);
+	*ret_wait_ms = rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, key);
 	if (*ret_wait_ms > 0)
 		return OK;
-	*ret_wait_ms = rate_limit_before_log_in(req->app->limiter, RATE_FAILURES_OF_NAME, who);
-	if (*ret_wait_ms > 0)
-		TRY(is_known_address(req, user_id, &is_known));
-	if (is_known)
+	*ret_wait_ms = rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, who);
+	if (*ret_wait_ms == 0)
+		return OK;
+	status = is_known_address(req, user_id, &is_known);
+	if (is_known) {
+		rate_limit_log_in_anyway(limiter, RATE_FAILURES_OF_NAME, who);
 		*ret_wait_ms = 0;
-	return OK;
+	} else {
+		rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, key, RATE_TRY_NOT_MADE);
+	}
+	return status;
 }
 
 enum status
@@ -90,7 +97,7 @@ limit_verify_password(struct req *req, const char *who, const char *user_id, con
 	const char *key = arena_printf(&req->arena, "%s %s", address_key(req), who);
 	int64_t wait_ms;
 
-	TRY(find_wait(req, key, who, user_id, &wait_ms));
+	TRY(begin_try(req, key, who, user_id, &wait_ms));
 	if (wait_ms > 0) {
 		req_fail(req, ERR_RATE_LIMITED, "rate_limited",
 			 "Too many wrong passwords: wait for Retry-After, then try again.");
@@ -98,12 +105,11 @@ limit_verify_password(struct req *req, const char *who, const char *user_id, con
 		return ERR_RATE_LIMITED;
 	}
 	enum status status = password_verify(req->app->passwords, password, hash, &req->fault);
-	if (status == ERR_UNAUTHORIZED) {
-		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, key);
-		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_NAME, who);
-	} else if (status == OK) {
-		rate_limit_log_in_succeeded(limiter, key);
-	}
+	enum rate_try_end end = status == OK                 ? RATE_TRY_RIGHT
+				: status == ERR_UNAUTHORIZED ? RATE_TRY_WRONG
+							     : RATE_TRY_NOT_MADE;
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, key, end);
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_NAME, who, end);
 	return status;
 }
 

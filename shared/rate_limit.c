@@ -2,28 +2,24 @@
  * What a key has used since it was last shared waits in its entry, so a flood costs Redis one script per key and round. */
 #include "rate_limit.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#define uthash_fatal(message) abort()
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
 #include "config.h"
 #include "metrics.h"
+#include "rate_limit_table.h"
 #include "redis.h"
 
 enum {
-	KEY_SIZE = RATE_LIMIT_KEY_MAX + 8,
-	ROUND_MAX = 128,                  /* keys shared at once */
-	ROUND_PAUSE_MS = 2,               /* between two rounds, so that they gather */
-	LOOKED_AT = 4,                    /* old entries looked at when one is added: more go than come */
-	FAILURES_CLASS = RATE_CLASS__MAX, /* the first of RATE_FAILURES__MAX */
+	ROUND_MAX = 128,    /* keys shared at once */
+	ROUND_PAUSE_MS = 2, /* between two rounds, so that they gather */
+	LOOKED_AT = 4,      /* old entries looked at when one is added: more go than come */
 };
 
 /* Adds what was used to the arrival time, by Redis' own clock, and answers how far it lies ahead: the processes' clocks need not
@@ -34,44 +30,21 @@ static const char cost_script[] =
 	"local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[1])\n"
 	"redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', string.format('%.0f', (tat - now) / 1000 + 1))\n"
 	"return tat - now\n";
-static const char failure_script[] = "local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
-				     "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
-				     "return n\n";
-
-struct entry {
-	char key[KEY_SIZE]; /* class, colon, key */
-	bool is_failures;
-	enum rate_failures whose;
-	int64_t until_us; /* the arrival time; of failures: when the next attempt may be */
-	int64_t kept_us;  /* until then it says something */
-	int64_t n_failures;
-
-	bool dirty; /* in the list of what is to be shared */
-	bool forgiven;
-	int64_t unshared; /* microseconds used, or failures */
-	struct entry *prev, *next;
-	UT_hash_handle hh;
-};
+/* ARGV: how many more, how long they are kept, whether one has just been wrong (1), whether all before is forgiven (1). */
+static const char failure_script[] =
+	"if ARGV[4] == '1' then redis.call('DEL', KEYS[1]) end\n"
+	"local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
+	"if n <= 0 then redis.call('DEL', KEYS[1]) return 0 end\n"
+	"if ARGV[3] == '1' or redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
+	"return n\n";
 
 /* What is being told to Redis about an entry. */
 struct share {
-	struct redis_word words[4];
+	struct redis_word words[6];
 	int64_t count;
-	char key[KEY_SIZE + 5];
+	char key[RATE_KEY_SIZE + 5];
 	char amount[24], kept_ms[16];
-	bool is_failures, forgiven;
-};
-
-struct rate_limiter {
-	struct rate_limits limits;
-	struct redis *redis; /* NULL: nothing is shared */
-	pthread_t thread;
-
-	pthread_mutex_t mutex; /* guards what follows */
-	pthread_cond_t wake;
-	struct entry *entries; /* the one touched or looked at longest ago first, roughly */
-	struct entry *dirty;
-	bool stopping;
+	bool is_failures, forgiven, renewed;
 };
 
 struct rate_limits
@@ -104,23 +77,6 @@ rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, s
 		.reset_ms = (from_us - now_us + 999) / 1000,
 		.retry_after_ms = allowed ? 0 : (from_us + interval_us - now_us - window_us + 999) / 1000,
 	};
-}
-
-int64_t
-rate_limit_delay_ms(enum rate_failures whose, int64_t n_failures, int64_t delay_max_ms)
-{
-	static const struct {
-		int64_t n_free, max_ms;
-	} rules[RATE_FAILURES__MAX] = {
-		[RATE_FAILURES_OF_ADDRESS] = {RATE_LIMIT_FREE_FAILURES, INT64_MAX},
-		[RATE_FAILURES_OF_NAME] = {RATE_LIMIT_FREE_FAILURES_OF_NAME, RATE_LIMIT_DELAY_OF_NAME_MAX_MS},
-	};
-	int64_t doublings = n_failures - rules[whose].n_free - 1;
-	int64_t max_ms = delay_max_ms < rules[whose].max_ms ? delay_max_ms : rules[whose].max_ms;
-
-	if (doublings < 0)
-		return 0;
-	return doublings > 12 || (int64_t)1000 << doublings > max_ms ? max_ms : (int64_t)1000 << doublings;
 }
 
 static void
@@ -157,16 +113,15 @@ make_room(struct rate_limiter *limiter, int64_t now_us)
 }
 
 static void
-make_key(int class, const char *key, char ret_key[KEY_SIZE])
+make_key(int class, const char *key, char ret_key[RATE_KEY_SIZE])
 {
-	snprintf(ret_key, KEY_SIZE, "%d:%.*s", class, RATE_LIMIT_KEY_MAX, key);
+	snprintf(ret_key, RATE_KEY_SIZE, "%d:%.*s", class, RATE_LIMIT_KEY_MAX, key);
 }
 
-/* With the mutex held. */
-static struct entry *
-find(struct rate_limiter *limiter, int class, const char *key, bool make, int64_t now_us)
+struct entry *
+rate_limit_find(struct rate_limiter *limiter, int class, const char *key, bool make, int64_t now_us)
 {
-	char whole[KEY_SIZE];
+	char whole[RATE_KEY_SIZE];
 	struct entry *entry;
 
 	make_key(class, key, whole);
@@ -177,18 +132,17 @@ find(struct rate_limiter *limiter, int class, const char *key, bool make, int64_
 	entry = calloc(1, sizeof *entry);
 	if (!entry)
 		abort();
-	memcpy(entry->key, whole, KEY_SIZE);
-	entry->is_failures = class >= FAILURES_CLASS;
+	memcpy(entry->key, whole, RATE_KEY_SIZE);
+	entry->is_failures = class >= RATE_FAILURES_CLASS;
 	if (entry->is_failures)
-		entry->whose = (enum rate_failures)(class - FAILURES_CLASS);
+		entry->whose = (enum rate_failures)(class - RATE_FAILURES_CLASS);
 	HASH_ADD_STR(limiter->entries, key, entry);
 	metrics_set(METRIC_RATE_KEYS, (int64_t)HASH_COUNT(limiter->entries));
 	return entry;
 }
 
-/* With the mutex held: the thread will tell Redis. */
-static void
-mark(struct rate_limiter *limiter, struct entry *entry, int64_t amount)
+void
+rate_limit_mark(struct rate_limiter *limiter, struct entry *entry, int64_t amount)
 {
 	if (!limiter->redis)
 		return;
@@ -212,12 +166,12 @@ rate_limit_take(struct rate_limiter *limiter, enum rate_class class, const char 
 		return;
 	}
 	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, (int)class, key, true, now_us);
+	struct entry *entry = rate_limit_find(limiter, (int)class, key, true, now_us);
 
 	rate_limit_gcra(rule, now_us, &entry->until_us, ret_answer);
 	entry->kept_us = entry->until_us;
 	if (ret_answer->allowed)
-		mark(limiter, entry, 60 * 1000000 / rule->per_minute);
+		rate_limit_mark(limiter, entry, 60 * 1000000 / rule->per_minute);
 	pthread_mutex_unlock(&limiter->mutex);
 	if (!ret_answer->allowed)
 		metrics_add(METRIC_RATE_REFUSED, 1);
@@ -233,72 +187,6 @@ rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault)
 		   (long long)answer->retry_after_ms);
 	ret_fault->retry_after_ms = answer->retry_after_ms;
 	return ERR_RATE_LIMITED;
-}
-
-int64_t
-rate_limit_before_log_in(struct rate_limiter *limiter, enum rate_failures whose, const char *key)
-{
-	int64_t now_us = clock_monotonic_us(), wait_us = 0;
-
-	if (!limiter)
-		return 0;
-	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS + (int)whose, key, false, now_us);
-
-	if (entry && entry->kept_us <= now_us)
-		entry->n_failures = 0;
-	int64_t delay_ms = entry ? rate_limit_delay_ms(whose, entry->n_failures + 1, limiter->limits.delay_max_ms) : 0;
-	if (delay_ms > 0) {
-		wait_us = entry->until_us - now_us;
-		if (wait_us <= 0)
-			entry->until_us = now_us + delay_ms * 1000;
-	}
-	pthread_mutex_unlock(&limiter->mutex);
-	if (wait_us > 0)
-		metrics_add(METRIC_RATE_REFUSED, 1);
-	return wait_us > 0 ? (wait_us + 999) / 1000 : 0;
-}
-
-/* With the mutex held. */
-static void
-set_failures(struct rate_limiter *limiter, struct entry *entry, int64_t n, int64_t now_us)
-{
-	int64_t until_us = now_us + rate_limit_delay_ms(entry->whose, n, limiter->limits.delay_max_ms) * 1000;
-
-	entry->n_failures = n;
-	entry->until_us = until_us > entry->until_us ? until_us : entry->until_us;
-	entry->kept_us = now_us + (int64_t)RATE_LIMIT_FAILURES_KEPT_MS * 1000;
-}
-
-void
-rate_limit_log_in_failed(struct rate_limiter *limiter, enum rate_failures whose, const char *key)
-{
-	int64_t now_us = clock_monotonic_us();
-
-	if (!limiter || limiter->limits.delay_max_ms == 0)
-		return;
-	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS + (int)whose, key, true, now_us);
-
-	set_failures(limiter, entry, entry->n_failures + 1, now_us);
-	mark(limiter, entry, 1);
-	pthread_mutex_unlock(&limiter->mutex);
-}
-
-void
-rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key)
-{
-	if (!limiter)
-		return;
-	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry = find(limiter, FAILURES_CLASS + (int)RATE_FAILURES_OF_ADDRESS, key, false, 0);
-
-	if (entry) {
-		entry->n_failures = entry->until_us = 0;
-		entry->forgiven = true;
-		mark(limiter, entry, -entry->unshared);
-	}
-	pthread_mutex_unlock(&limiter->mutex);
 }
 
 /* The thread. */
@@ -320,8 +208,9 @@ take_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX])
 		snprintf(share->amount, sizeof share->amount, "%lld", (long long)entry->unshared);
 		share->is_failures = entry->is_failures;
 		share->forgiven = entry->forgiven;
+		share->renewed = entry->renewed;
 		entry->unshared = 0;
-		entry->forgiven = false;
+		entry->forgiven = entry->renewed = false;
 	}
 	return n;
 }
@@ -335,17 +224,16 @@ word(const char *text)
 static struct redis_command
 to_command(struct share *share)
 {
-	if (share->forgiven && strcmp(share->amount, "0") == 0) {
-		share->words[0] = word("DEL");
-		share->words[1] = word(share->key);
-		return (struct redis_command){NULL, share->words, 2};
-	}
-	snprintf(share->kept_ms, sizeof share->kept_ms, "%d", RATE_LIMIT_FAILURES_KEPT_MS);
 	share->words[0] = word("1");
 	share->words[1] = word(share->key);
 	share->words[2] = word(share->amount);
+	if (!share->is_failures)
+		return (struct redis_command){cost_script, share->words, 3};
+	snprintf(share->kept_ms, sizeof share->kept_ms, "%d", RATE_LIMIT_FAILURES_KEPT_MS);
 	share->words[3] = word(share->kept_ms);
-	return (struct redis_command){share->is_failures ? failure_script : cost_script, share->words, 4};
+	share->words[4] = word(share->renewed ? "1" : "0");
+	share->words[5] = word(share->forgiven ? "1" : "0");
+	return (struct redis_command){failure_script, share->words, 6};
 }
 
 /* With the mutex held. What was used since the round began is not in Redis' answer yet. */
@@ -359,8 +247,10 @@ merge(struct rate_limiter *limiter, const struct share *share, int64_t value, in
 		return;
 	value += entry->unshared;
 	if (entry->is_failures) {
-		if (value > entry->n_failures)
-			set_failures(limiter, entry, value, now_us);
+		if (value > entry->n_failures) {
+			rate_limit_set_failures(limiter, entry, value, now_us);
+			rate_limit_keep(entry, now_us);
+		}
 	} else if (now_us + value > entry->until_us) {
 		entry->until_us = entry->kept_us = now_us + value;
 	}

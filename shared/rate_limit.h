@@ -36,6 +36,12 @@ enum rate_failures {
 	RATE_FAILURES__MAX,
 };
 
+enum rate_try_end {
+	RATE_TRY_WRONG,
+	RATE_TRY_RIGHT,
+	RATE_TRY_NOT_MADE, /* nobody looked at the password */
+};
+
 struct rate_rule {
 	int64_t per_minute; /* 0: not limited */
 	int64_t burst;      /* at once, at least 1 */
@@ -74,12 +80,17 @@ void rate_limit_take(struct rate_limiter *limiter, enum rate_class class, const 
 /* The refusal that such an answer means: ERR_RATE_LIMITED with its retry_after_ms; OK when it was allowed. */
 enum status rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault);
 
-/* Before a password is looked at: 0, or for how many ms whoever `key` is has to wait. When the free failures are used only one
- * attempt per delay passes, so guesses that come at once gain nothing. Then tell how it ended. A success forgives what the address
- * did; what all addresses did is forgotten with time alone. */
+/* Before a password is looked at: 0, or for how many ms whoever `key` is has to wait. With 0 the try counts as a wrong one until it is
+ * told how it ended, so that of those sent at once no more pass than of those sent one after another; that of a process which
+ * dies meanwhile counts until it is forgotten like a failure. */
 int64_t rate_limit_before_log_in(struct rate_limiter *limiter, enum rate_failures whose, const char *key);
-void rate_limit_log_in_failed(struct rate_limiter *limiter, enum rate_failures whose, const char *key);
-void rate_limit_log_in_succeeded(struct rate_limiter *limiter, const char *key);
+
+/* The same for one that need not wait. */
+void rate_limit_log_in_anyway(struct rate_limiter *limiter, enum rate_failures whose, const char *key);
+
+/* How the try ended. A right one forgives all that the address did; what all addresses did is forgotten with time alone. */
+void rate_limit_log_in_ended(struct rate_limiter *limiter, enum rate_failures whose, const char *key,
+			     enum rate_try_end end);
 
 /* The arithmetic, for tests with a clock of their own. `*tat_us` is the theoretical arrival time (ITU-T I.371): the time until which
  * what was admitted takes at the sustained rate; unchanged by a refusal. */

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -139,6 +146,72 @@ def test_wrong_passwords_delay_only_where_they_come_from(make_stack: MakeStack) 
     wait_until(gets_in, "the delay is over", 3 * 1.0 + 1)
     assert log_in_from(stack, "203.0.113.7", ann.username, "wrong password").status_code == 401
     assert log_in_from(stack, "203.0.113.7", ann.username, PASSWORD).status_code == 200, "forgiven"
+
+
+def test_wrong_passwords_sent_at_once_gain_nothing(make_stack: MakeStack) -> None:
+    """Whatever comes at once counts before it is known how it ends; who has the right one gets in within the delay."""
+    stack = make_stack({"limits.log_in_delay_max_s": "60"})
+    ann = Person.new(stack, "ann")
+    doors = [Api(stack) for _ in range(40)]
+
+    def guess(door: Api) -> httpx.Response:
+        return door.log_in(ann.username, "wrong password")
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(len(doors)) as pool:
+        answers = list(pool.map(guess, doors))
+    lasted = time.monotonic() - began
+    verified = [answer for answer in answers if answer.status_code == 401]
+    print(f"{len(verified)} of {len(answers)} tries were looked at in {lasted:.2f} s")
+    assert len(verified) >= 5, "the free ones and the first that costs a delay"
+    # One more for each delay that was over meanwhile: after 1 s, after 2 more, ...
+    assert len(verified) <= 5 + math.log2(lasted + 1)
+    late = [answer for answer in answers if answer.status_code != 401]
+    for answer in late:
+        refused(answer)
+    wait_until(lambda: ann.log_in(ann.username).status_code == 200, "the delay is over", 3 * 1.0 + 4)
+    assert ann.log_in(ann.username, "wrong password").status_code == 401, "forgiven"
+    for door in doors:
+        door.close()
+
+
+def failures_in_redis(stack: Stack) -> dict[str, int]:
+    """What is counted there of wrong passwords, and for how many ms more; a key of an address has a space."""
+
+    def ask(*words: str) -> list[str]:
+        argv = ["redis-cli", "-s", str(stack.run / "redis.sock"), *words]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+
+    keys = [*ask("--scan", "--pattern", "rate:5:*"), *ask("--scan", "--pattern", "rate:6:*")]
+    return {key: int(ask("PTTL", key)[0]) for key in keys}
+
+
+def test_a_try_of_a_process_that_died_is_forgotten_like_a_failure(make_stack: MakeStack) -> None:
+    """What it had begun stays counted in Redis, and does so for as long as a failure."""
+    stack = make_stack({"limits.log_in_delay_max_s": "60"})
+    ann = Person.new(stack, "ann")
+    doors = [Api(stack) for _ in range(4)]
+    stop = threading.Event()
+
+    def guess(door: Api) -> None:
+        while not stop.is_set():
+            with contextlib.suppress(httpx.HTTPError):
+                door.log_in(ann.username, "wrong password")
+
+    with ThreadPoolExecutor(len(doors)) as pool:
+        for door in doors:
+            pool.submit(guess, door)
+        kept = wait_until(lambda: failures_in_redis(stack), "a count in Redis", 5.0)
+        stack.api.kill()
+        stop.set()
+    assert kept
+    for left_ms in failures_in_redis(stack).values():
+        assert 0 < left_ms <= 15 * 60 * 1000
+    stack.restart("api")
+    wait_until(lambda: ann.log_in(ann.username).status_code == 200, "the right password", 3 * 4.0)
+    wait_until(lambda: not any(" " in key for key in failures_in_redis(stack)), "forgiven", 5.0)
+    for door in doors:
+        door.close()
 
 
 def test_wrong_passwords_from_many_addresses_delay_a_name(make_stack: MakeStack) -> None:

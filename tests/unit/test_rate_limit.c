@@ -143,26 +143,60 @@ memory_is_bounded(void **state)
 	rate_limit_destroy(limiter);
 }
 
+/* A wrong password, from its beginning to its end; how long it had to wait instead, in ms. */
+static int64_t
+fail_once(struct rate_limiter *limiter, enum rate_failures whose, const char *key)
+{
+	int64_t wait_ms = rate_limit_before_log_in(limiter, whose, key);
+
+	if (wait_ms == 0)
+		rate_limit_log_in_ended(limiter, whose, key, RATE_TRY_WRONG);
+	return wait_ms;
+}
+
 static void
 wrong_passwords_delay_one_key(void **state)
 {
 	struct rate_limiter *limiter = make(NULL);
 
 	(void)state;
-	for (int i = 0; i < 5; i++) {
-		assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
-		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, "here ann");
-	}
-	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 900, 1000);
-	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "elsewhere ann"), 0);
-	rate_limit_log_in_succeeded(limiter, "here ann");
-	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(fail_once(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	assert_in_range(fail_once(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 900, 1000);
+	assert_int_equal(fail_once(limiter, RATE_FAILURES_OF_ADDRESS, "elsewhere ann"), 0);
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_RIGHT);
+	assert_int_equal(fail_once(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	rate_limit_destroy(limiter);
+}
 
-	/* Of those that come at once only one passes, before it is known how it ends. */
-	for (int i = 0; i < 4; i++)
-		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, "here ann");
+/* Of those sent at once as many pass as of those sent one after another, before it is known how they end. */
+static void
+tries_under_way_count(void **state)
+{
+	struct rate_limiter *limiter = make(NULL);
+	int n_passed = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		n_passed += rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann") == 0;
+	assert_int_equal(n_passed, 5);
+	/* One that nobody looked at gives its place to another one, and no more. */
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_NOT_MADE);
 	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
-	assert_true(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann") > 0);
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 900, 1000);
+	/* A right one frees the address. */
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_RIGHT);
+	for (int i = 0; i < 4; i++)
+		rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_NOT_MADE);
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	/* The right ones leave nothing behind at a name, also of those that did not have to ask. */
+	for (int i = 0; i < 200; i++) {
+		if (i % 2)
+			rate_limit_log_in_anyway(limiter, RATE_FAILURES_OF_NAME, "ann");
+		else
+			assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 0);
+		rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_NAME, "ann", RATE_TRY_RIGHT);
+	}
 	rate_limit_destroy(limiter);
 }
 
@@ -178,11 +212,9 @@ many_wrong_passwords_delay_a_name(void **state)
 		assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 50 + i, 60000), delays[i]);
 	assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 1000, 2000), 2000);
 	assert_int_equal(rate_limit_delay_ms(RATE_FAILURES_OF_NAME, 1000, 0), 0);
-	for (int i = 0; i < 51; i++) {
-		assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 0);
-		rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_NAME, "ann");
-	}
-	rate_limit_log_in_succeeded(limiter, "ann");
+	for (int i = 0; i < 51; i++)
+		assert_int_equal(fail_once(limiter, RATE_FAILURES_OF_NAME, "ann"), 0);
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_ADDRESS, "ann", RATE_TRY_RIGHT);
 	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 1, 1000);
 	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "bob"), 0);
 	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_ADDRESS, "ann"), 0);
@@ -215,7 +247,7 @@ fail_shared(struct rate_limiter *limiter, const char *key)
 {
 	int64_t before = metrics_get(METRIC_RATE_SHARED);
 
-	rate_limit_log_in_failed(limiter, RATE_FAILURES_OF_ADDRESS, key);
+	fail_once(limiter, RATE_FAILURES_OF_ADDRESS, key);
 	return is_shared(before);
 }
 
@@ -277,9 +309,10 @@ take_many(void *argument)
 
 	for (int i = 0; i < 500; i++) {
 		n_allowed += take(argument, RATE_CLASS_SEND, "ann").allowed;
-		rate_limit_log_in_failed(argument, RATE_FAILURES_OF_ADDRESS, "here ann");
+		fail_once(argument, RATE_FAILURES_OF_ADDRESS, "here ann");
 		rate_limit_before_log_in(argument, RATE_FAILURES_OF_ADDRESS, "here ann");
-		rate_limit_log_in_succeeded(argument, "here ann");
+		rate_limit_log_in_ended(argument, RATE_FAILURES_OF_ADDRESS, "here ann",
+					i % 2 ? RATE_TRY_RIGHT : RATE_TRY_NOT_MADE);
 	}
 	return (void *)n_allowed;
 }
@@ -316,6 +349,7 @@ main(void)
 		cmocka_unit_test(keys_and_classes_are_apart),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(wrong_passwords_delay_one_key),
+		cmocka_unit_test(tries_under_way_count),
 		cmocka_unit_test(many_wrong_passwords_delay_a_name),
 		cmocka_unit_test_setup_teardown(processes_share_through_redis, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_redis_the_limits_are_local, set_up, tear_down),
