@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from support.openapi import load
-from support.protocol import examples, is_from_client
+from support.protocol import client_frames, documented_types, examples, is_from_client
+from support.stack import ROOT
 
 DOCUMENT = load()
 EXAMPLES = examples()
@@ -22,6 +24,12 @@ def test_what_the_document_shows() -> None:
     shown = {example["type"] for example in EXAMPLES if "type" in example}
     assert {"auth", "auth.refresh", "hello", "message.send", "message.created", "ping", "pong"} <= shown
     assert {"gap", "changes", "mode", "conversation.created", "conversation.removed", "session.revoked"} <= shown
+
+
+def test_every_frame_that_is_taken_is_documented_with_an_example() -> None:
+    table = (ROOT / "push/events.c").read_text().partition("static const struct row rows[] = {")[2].partition("};")[0]
+    taken = set(re.findall(r'{"([a-z.]+)", ', table))
+    assert taken == documented_types() == {frame["type"] for frame in client_frames()}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: str(e.get("type", "reply")))
