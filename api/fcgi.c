@@ -139,10 +139,13 @@ run(void *argument)
 	if (FCGX_InitRequest(&request, fcgi->listener, 0) != 0)
 		abort();
 	while (!atomic_load(&fcgi->stopping)) {
-		if (FCGX_Accept_r(&request) == 0) {
+		int result = FCGX_Accept_r(&request);
+
+		if (result == 0) {
 			serve_one(&req, fcgi->app, &reader, &request);
 		} else if (!atomic_load(&fcgi->stopping)) {
-			log_warn("accept", LOG_S("error", strerror(errno)));
+			if (result != -EINVAL) /* that is: the socket was taken away, and the signal is on its way */
+				log_warn("accept", LOG_S("error", strerror(-result)));
 			pause_ms(ACCEPT_PAUSE_MS);
 		}
 	}
@@ -165,8 +168,8 @@ is_alive(const struct sockaddr_un *address)
 }
 
 /* libfcgi's own exits when it fails and takes a living server's socket away. */
-static enum status
-listen_on(const char *path, int *ret_fd, struct fault *ret_fault)
+enum status
+fcgi_listen(const char *path, int *ret_listener, struct fault *ret_fault)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -192,22 +195,28 @@ listen_on(const char *path, int *ret_fd, struct fault *ret_fault)
 				 "Cannot listen on %s: %s. `stonechat migrate` makes the folders.", path,
 				 strerror(error));
 	}
-	*ret_fd = fd;
+	*ret_listener = fd;
 	return OK;
 }
 
+void
+fcgi_unlisten(const char *path, int listener)
+{
+	if (path)
+		unlink(path);
+	shutdown(listener, SHUT_RDWR);
+}
+
 enum status
-fcgi_start(struct app *app, struct fcgi **ret_fcgi, struct fault *ret_fault)
+fcgi_start(struct app *app, int listener, struct fcgi **ret_fcgi, struct fault *ret_fault)
 {
 	size_t n_threads = (size_t)app->config->api_threads;
-	int listener;
 
 	/* Else the library waits up to 2 s for the peer after accepting and when closing. */
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1);
 	setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "500", 1);
 	if (FCGX_Init() != 0)
 		return fault_set(ret_fault, ERR_UNAVAILABLE, "fastcgi", NULL, "libfcgi cannot be started.");
-	TRY(listen_on(app->config->api_socket, &listener, ret_fault));
 
 	struct fcgi *fcgi = calloc(1, sizeof *fcgi + n_threads * sizeof fcgi->threads[0]);
 	if (!fcgi)
@@ -239,11 +248,8 @@ fcgi_stop(struct fcgi *fcgi)
 {
 	atomic_store(&fcgi->stopping, true);
 	FCGX_ShutdownPending();
-	unlink(fcgi->app->config->api_socket);
-	shutdown(fcgi->listener, SHUT_RDWR); /* wakes all who wait in accept */
 	if (!join_all(fcgi))
 		return false;
-	close(fcgi->listener);
 	free(fcgi);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "crew.h"
 #include "db/migrate.h"
 #include "fcgi.h"
 #include "json.h"
@@ -15,6 +16,8 @@
 
 struct parts {
 	struct config config;
+	struct crew crew;
+	int listener; /* of all processes */
 	struct app app;
 	struct db_keeper *keeper;
 	struct metrics_http *metrics;
@@ -75,9 +78,27 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
 	TRY(retirer_start(config->database_url, app->writer, &parts->retirer, ret_fault));
-	TRY(metrics_http_start(config->metrics_port, &parts->metrics, ret_fault));
+	TRY(metrics_http_start(config_api_metrics_port(config, parts->crew.number), &parts->metrics, ret_fault));
 	app->passwords = password_pool_create((size_t)config->auth_password_threads, password_queue_max(config));
-	return fcgi_start(app, &parts->fcgi, ret_fault);
+	return fcgi_start(app, parts->listener, &parts->fcgi, ret_fault);
+}
+
+static void
+unlisten(void *context)
+{
+	struct parts *parts = context;
+
+	fcgi_unlisten(parts->config.api_socket, parts->listener);
+}
+
+/* The parent's work, where there is none. One that has lost its parent leaves the path to the successor. */
+static void
+unlisten_if_alone(struct parts *parts)
+{
+	if (parts->crew.n_processes <= 1)
+		unlisten(parts);
+	else if (crew_is_alone(&parts->crew))
+		fcgi_unlisten(NULL, parts->listener);
 }
 
 /* Releases what was started, also when not everything was. */
@@ -86,6 +107,7 @@ stop(struct parts *parts)
 {
 	struct app *app = &parts->app;
 
+	unlisten_if_alone(parts);
 	if (parts->fcgi && !fcgi_stop(parts->fcgi)) {
 		/* A request that does not end: nothing of it has been acknowledged, and everything acknowledged is
 		 * committed. Its thread uses what would be released below. */
@@ -109,7 +131,6 @@ stop(struct parts *parts)
 static void
 hold_signals(sigset_t *ret_signals)
 {
-	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(ret_signals);
 	sigaddset(ret_signals, SIGTERM);
 	sigaddset(ret_signals, SIGINT);
@@ -125,14 +146,48 @@ let_next_end(const sigset_t *signals)
 	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
+/* The listener is there before the processes that share it. */
+static int
+begin(struct parts *parts, int argc, char **argv)
+{
+	struct fault fault = {0};
+	int rest, done = program_begin(&program, &parts->config, argc, argv, &rest);
+
+	if (done != PROGRAM_GOES_ON)
+		return done;
+	parts->crew.n_processes = (int)parts->config.api_processes;
+	signal(SIGPIPE, SIG_IGN);
+	if (fcgi_listen(parts->config.api_socket, &parts->listener, &fault) != OK)
+		done = program_give_up(program.name, PROGRAM_FAILED, fault.detail);
+	else
+		done = crew_begin(&parts->crew);
+	if (done != PROGRAM_GOES_ON)
+		config_finish(&parts->config);
+	return done;
+}
+
+static void
+serve_until_told(struct parts *parts, const sigset_t *signals)
+{
+	int received;
+
+	crew_ready(&parts->crew);
+	log_info("started", LOG_S("socket", parts->config.api_socket), LOG_I("threads", parts->config.api_threads));
+	sigwait(signals, &received);
+	log_info("stopping", LOG_S("signal", received == SIGTERM ? "TERM" : "INT"));
+	let_next_end(signals);
+}
+
 int
 main(int argc, char **argv)
 {
 	static struct parts parts;
 	struct fault fault = {0};
 	sigset_t signals;
-	int rest, received, done = program_begin(&program, &parts.config, argc, argv, &rest);
+	int done;
 
+	parts.crew = (struct crew){.end = unlisten, .context = &parts};
+	done = begin(&parts, argc, argv);
 	if (done != PROGRAM_GOES_ON)
 		return done;
 	hold_signals(&signals);
@@ -141,10 +196,7 @@ main(int argc, char **argv)
 		stop(&parts);
 		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);
 	}
-	log_info("started", LOG_S("socket", parts.config.api_socket), LOG_I("threads", parts.config.api_threads));
-	sigwait(&signals, &received);
-	log_info("stopping", LOG_S("signal", received == SIGTERM ? "TERM" : "INT"));
-	let_next_end(&signals);
+	serve_until_told(&parts, &signals);
 	stop(&parts);
 	return PROGRAM_DONE;
 }

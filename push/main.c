@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "bus.h"
 #include "config.h"
+#include "crew.h"
 #include "db/migrate.h"
 #include "hub.h"
 #include "json.h"
@@ -44,6 +45,7 @@ static const struct program program = {
 
 struct app {
 	struct config config;
+	struct crew crew;
 	struct token_key token_key;
 	char node[128];
 	struct bus *bus;
@@ -242,7 +244,11 @@ name_node(struct app *app)
 	char id[ID_SIZE];
 
 	id_make(id);
-	snprintf(app->node, sizeof app->node, "%.64s-%s", app->config.push_node, id + ID_LEN - 12);
+	if (app->crew.n_processes > 1)
+		snprintf(app->node, sizeof app->node, "%.64s-%d-%s", app->config.push_node, app->crew.number,
+			 id + ID_LEN - 12);
+	else
+		snprintf(app->node, sizeof app->node, "%.64s-%s", app->config.push_node, id + ID_LEN - 12);
 }
 
 /* What writes: none of it needs the loop. */
@@ -259,17 +265,6 @@ start_writing(struct app *app, struct fault *ret_fault)
 	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
 	TRY(db_keeper_start(config->database_url, &app->keeper, ret_fault));
 	return pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault);
-}
-
-/* Each process takes the first port of the range that is free. */
-static enum status
-start_metrics(struct app *app, struct fault *ret_fault)
-{
-	enum status status = ERR_UNAVAILABLE;
-
-	for (int64_t n = 0; n < app->config.push_processes && status != OK; n++)
-		status = metrics_http_start(app->config.metrics_port + 1 + n, &app->metrics, ret_fault);
-	return status;
 }
 
 static void
@@ -349,7 +344,7 @@ start_serving(struct app *app, struct fault *ret_fault)
 
 	app->ws = ws_create(&options);
 	TRY(ws_start(app->ws, ret_fault));
-	return start_metrics(app, ret_fault);
+	return metrics_http_start(config_push_metrics_port(config, app->crew.number), &app->metrics, ret_fault);
 }
 
 static enum status
@@ -386,6 +381,12 @@ main(int argc, char **argv)
 
 	if (done != PROGRAM_GOES_ON)
 		return done;
+	app.crew.n_processes = (int)app.config.push_processes;
+	done = crew_begin(&app.crew);
+	if (done != PROGRAM_GOES_ON) {
+		config_finish(&app.config);
+		return done;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	srandom((unsigned)getpid() ^ (unsigned)clock_wall_ms()); /* delays of several processes must differ */
 	json_init();
@@ -393,6 +394,7 @@ main(int argc, char **argv)
 		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);
 	log_info("ready", LOG_S("bind", app.config.push_bind), LOG_I("port", app.config.push_port),
 		 LOG_S("node", app.node));
+	crew_ready(&app.crew);
 	loop_run(app.loop);
 	take_apart(&app);
 	config_finish(&app.config);

@@ -60,11 +60,12 @@ static const struct setting settings[] = {
 	WORDS("public.origins", KIND_LIST, public_origins, "", "http://|https://",
 	      "further origins of pages that may connect, scheme://host[:port] separated by commas"),
 	INT("metrics.port", metrics_port, "0", 0, 65535, NULL,
-	    "of the api, on 127.0.0.1; push processes follow it; 0: port + 10"),
+	    "of the first api process, on 127.0.0.1; push processes follow it, then further api processes; 0: port + 10"),
 	WORDS("log.level", KIND_CHOICE, log_level, "info", "debug|info|warn|error", "lowest level that is written"),
 
 	TEXT("api.socket", api_socket, "", "unix socket of the api; empty: <data>/run/api.sock"),
-	INT("api.threads", api_threads, "32", 1, 1024, NULL, "requests served at once"),
+	INT("api.threads", api_threads, "32", 1, 1024, NULL, "requests that an api process serves at once"),
+	INT("api.processes", api_processes, "1", 1, 64, NULL, "api processes that share the socket"),
 
 	INT("cache.memory_bytes", cache_memory_bytes, "33554432", 0, 1099511627776, "bytes",
 	    "of an api's memory, for pages that were read; 0: none are kept"),
@@ -314,6 +315,18 @@ config_table_assign(struct config *config, const struct setting *setting, const 
 	return assign_text(config, setting, text, where, ret_fault);
 }
 
+int64_t
+config_api_metrics_port(const struct config *config, int64_t number)
+{
+	return config->metrics_port + (number > 1 ? config->push_processes + number - 1 : 0);
+}
+
+int64_t
+config_push_metrics_port(const struct config *config, int64_t number)
+{
+	return config->metrics_port + number;
+}
+
 /* Defaults that follow from other settings. */
 static enum status
 derive_ports(struct config *config, struct fault *ret_fault)
@@ -322,7 +335,8 @@ derive_ports(struct config *config, struct fault *ret_fault)
 		config->push_port = config->port + 1;
 	if (config->metrics_port == 0)
 		config->metrics_port = config->port + 10;
-	if (config->push_port > PORT_MAX || config->metrics_port + config->push_processes > PORT_MAX)
+	if (config->push_port > PORT_MAX || config_api_metrics_port(config, config->api_processes) > PORT_MAX ||
+	    config_push_metrics_port(config, config->push_processes) > PORT_MAX)
 		return fault_set(ret_fault, ERR_INVALID, "bad_setting", "port",
 				 "The ports that follow from port %" PRId64 " pass %d: choose a lower one.",
 				 config->port, PORT_MAX);

@@ -26,11 +26,12 @@ struct config {
 	const char *pipeline;     /* pipeline: direct | kafka */
 	const char *kafka_brokers;
 	const char **public_origins; /* public.origins: NULL-terminated list of scheme://host[:port] */
-	int64_t metrics_port;        /* metrics.port: of the first program */
+	int64_t metrics_port;        /* metrics.port: see config_api_metrics_port */
 	const char *log_level;       /* log.level: debug info warn error */
 
 	const char *api_socket; /* api.socket: path */
 	int64_t api_threads;
+	int64_t api_processes; /* api.processes: on this host, of one socket */
 
 	int64_t cache_memory_bytes; /* cache.memory_bytes: 0: none, as with the next */
 	int64_t cache_redis_bytes;  /* cache.redis_bytes */
@@ -38,9 +39,9 @@ struct config {
 
 	int64_t push_port; /* push.port */
 	const char *push_bind;
-	int64_t push_processes; /* push.processes: on this host; 0: push is elsewhere */
-	int64_t push_drain_ms; /* push.drain_ms: from SIGTERM to the last socket's slot */
-	const char *push_node; /* push.node: name of this node; a random part is added per start */
+	int64_t push_processes; /* push.processes: on this host, of one port; 0: push is elsewhere */
+	int64_t push_drain_ms;  /* push.drain_ms: from SIGTERM to the last socket's slot */
+	const char *push_node;  /* push.node: name of this node; a random part is added per start */
 
 	int64_t presence_beat_ms;  /* presence.beat_ms */
 	int64_t presence_grace_ms; /* presence.grace_ms */
@@ -85,6 +86,10 @@ struct config {
  * nothing to finish. Of the environment, STONECHAT_BUILD and STONECHAT_FAULT_* are left to others. */
 MUST_USE enum status config_load(struct config *config, int argc, char **argv, int *ret_rest, struct fault *ret_fault);
 void config_finish(struct config *config);
+
+/* The port of a process' metrics by its number, from 1 on: the first api process, all of push, the other api processes. */
+int64_t config_api_metrics_port(const struct config *config, int64_t number);
+int64_t config_push_metrics_port(const struct config *config, int64_t number);
 
 /* Prints every setting with its default, unit and meaning: what --help shows below a program's own lines. */
 void config_print_help(FILE *out);

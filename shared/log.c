@@ -31,6 +31,7 @@ static const char *const level_names[] = {
 
 static const char *log_program = "stonechat";
 static enum log_level log_lowest = LOG_INFO;
+static int log_process; /* 0: it is the only one */
 
 bool
 log_init(const char *program, const char *level)
@@ -43,6 +44,12 @@ log_init(const char *program, const char *level)
 		}
 	}
 	return false;
+}
+
+void
+log_set_process(int number)
+{
+	log_process = number;
 }
 
 bool
@@ -183,6 +190,8 @@ log_write(enum log_level level, const char *event, const struct log_field *field
 	put_text(&line, time);
 	put_field(&line, &LOG_S("level", level_names[level]));
 	put_field(&line, &LOG_S("program", log_program));
+	if (log_process > 0)
+		put_field(&line, &LOG_I("process", log_process));
 	put_field(&line, &LOG_S("event", event));
 	for (size_t i = 0; i < n_fields; i++)
 		put_field(&line, &fields[i]);

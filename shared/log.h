@@ -30,6 +30,8 @@ log_text_or_dash(const char *text)
 /* Sets the program's name (a literal) and the lowest level that is written, before threads are made. False when there
  * is no level of that name. */
 bool log_init(const char *program, const char *level);
+/* Of several processes of the program: every line names this one. Before threads are made. */
+void log_set_process(int number);
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n_fields);

@@ -104,7 +104,8 @@ static void
 check_values(const struct config *config)
 {
 	CHECK(config->port >= 1 && config->port <= 65535 && config->push_port >= 1 && config->push_port <= 65535 &&
-		      config->metrics_port >= 1 && config->metrics_port + config->push_processes <= 65535,
+		      config->metrics_port >= 1 &&
+		      config->metrics_port + config->push_processes + config->api_processes - 1 <= 65535,
 	      "%lld %lld %lld", (long long)config->port, (long long)config->push_port, (long long)config->metrics_port);
 	CHECK(config->port != config->push_port, "%lld", (long long)config->port);
 	CHECK(config->limits_body_bytes >= 1024 && config->limits_body_bytes <= 65536, "%lld",

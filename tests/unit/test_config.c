@@ -78,6 +78,25 @@ defaults_hold_and_derive_from_each_other(void **state)
 	config_finish(&config);
 }
 
+/* The first api process, all of push, the other api processes: whoever has one of each finds them where they always were. */
+static void
+metrics_of_every_process_have_a_port_of_their_own(void **state)
+{
+	struct config config;
+
+	(void)state;
+	assert_int_equal(load(&config,
+			      (const char *[ARGUMENTS_MAX]){"--push.processes=3", "--api.processes=2",
+							    "--metrics.port=9100"},
+			      NULL, NULL),
+			 OK);
+	assert_int_equal(config_api_metrics_port(&config, 1), 9100);
+	assert_int_equal(config_push_metrics_port(&config, 1), 9101);
+	assert_int_equal(config_push_metrics_port(&config, 3), 9103);
+	assert_int_equal(config_api_metrics_port(&config, 2), 9104);
+	config_finish(&config);
+}
+
 static void
 flags_win_over_the_environment_and_that_over_the_file(void **state)
 {
@@ -447,6 +466,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		in_fresh_folder(defaults_hold_and_derive_from_each_other),
+		in_fresh_folder(metrics_of_every_process_have_a_port_of_their_own),
 		in_fresh_folder(flags_win_over_the_environment_and_that_over_the_file),
 		in_fresh_folder(reading_stops_at_the_first_other_argument),
 		in_fresh_folder(lists_are_split),

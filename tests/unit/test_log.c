@@ -54,6 +54,19 @@ line_starts_with_time_level_and_program(void **state)
 }
 
 static void
+line_names_the_process_where_there_are_several(void **state)
+{
+	static const char head[] = "program=stonechat-test process=3 event=test";
+	const char *rest;
+
+	(void)state;
+	log_set_process(3);
+	rest = capture(NULL, 0);
+	log_set_process(0);
+	assert_memory_equal(rest - strlen(head), head, strlen(head));
+}
+
+static void
 values_are_quoted_when_they_must_be(void **state)
 {
 	static const struct {
@@ -140,6 +153,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(line_starts_with_time_level_and_program),
+		cmocka_unit_test(line_names_the_process_where_there_are_several),
 		cmocka_unit_test(values_are_quoted_when_they_must_be),
 		cmocka_unit_test(numbers_are_written_in_full),
 		cmocka_unit_test(long_values_and_lines_are_cut),
