@@ -48,42 +48,43 @@ read_wish(struct req *req, struct page_wish *ret_wish)
 
 /* All members see the same page, and at one revision a range of it is always the same. */
 static const char *
-cache_key(struct req *req, const struct page_wish *wish, const struct head *head)
+cache_key(struct req *req, const struct head *head, struct message_range range)
 {
-	struct message_range range = messages_range(wish->anchor, wish->seq, wish->limit, head->last_seq);
-
 	return arena_printf(&req->arena, MODEL_FORM ":messages:%s:%s:%" PRId64 ":%" PRId64 "-%" PRId64,
 			    req->standing.epoch, head->conversation_id, head->last_rev, range.first, range.last);
 }
 
-/* Reads the page. It may have moved since its key was made: then it is answered under the tag of what it is now, and not kept. */
+/* Reads the page. It may have moved since its key was made: then it is answered as it is now, and not kept. */
 static enum status
-read_page(struct req *req, const struct page_wish *wish, const struct head *head, struct cache_miss *miss)
+read_page(struct req *req, const struct page_wish *wish, const struct message_page_question *question,
+	  struct cache_miss *miss)
 {
+	const char *conversation_id = question->head->conversation_id, *etag;
 	struct message_page page;
-	const char *etag;
 	struct db *db;
 	size_t len;
+	bool moved;
 
 	TRY(req_db(req, &db));
-	TRY(messages_page(db, &req->arena, head->conversation_id, req->caller.user_id, wish->anchor, wish->seq,
-			  wish->limit, &page, &req->fault));
+	TRY(messages_page_at(db, &req->arena, question, &page, &moved));
+	if (moved)
+		TRY(messages_page(db, &req->arena, conversation_id, question->user_id, wish->anchor, wish->seq,
+				  wish->limit, &page, &req->fault));
+	TRY(etag_make(req, conversation_id, wish->key, page.last_rev, &etag));
+	req_add_header(req, "ETag", etag);
 
 	char *text = json_to_text(message_page_to_json(&page), &len);
-	if (page.last_rev == head->last_rev)
+	if (!moved)
 		cache_keep(miss, text, len);
-	TRY(req_reply_text(req, 200, text, len));
-	TRY(etag_make(req, head->conversation_id, wish->key, page.last_rev, &etag));
-	req_add_header(req, "ETag", etag);
-	return OK;
+	return req_reply_text(req, 200, text, len);
 }
 
 enum status
 op_list_messages(struct req *req)
 {
 	CLEANUP_CACHE_MISS struct cache_miss miss = {0};
+	struct message_page_question question = {.user_id = req->caller.user_id};
 	char conversation_id[ID_SIZE];
-	const struct head *head;
 	struct page_wish wish;
 	const char *etag;
 	char *text;
@@ -91,12 +92,13 @@ op_list_messages(struct req *req)
 
 	TRY(req_conversation_id(req, conversation_id));
 	TRY(read_wish(req, &wish));
-	TRY(req_head(req, &head));
-	TRY(etag_make(req, conversation_id, wish.key, head->last_rev, &etag));
+	TRY(req_head(req, &question.head));
+	TRY(etag_make(req, conversation_id, wish.key, question.head->last_rev, &etag));
 	if (etag_is_held(req, etag))
 		return etag_reply_not_modified(req, etag);
-	if (!cache_find(req->app->cache, cache_key(req, &wish, head), &text, &len, &miss))
-		return read_page(req, &wish, head, &miss);
+	question.range = messages_range(wish.anchor, wish.seq, wish.limit, question.head->last_seq);
+	if (!cache_find(req->app->cache, cache_key(req, question.head, question.range), &text, &len, &miss))
+		return read_page(req, &wish, &question, &miss);
 	req_add_header(req, "ETag", etag);
 	return req_reply_text(req, 200, text, len);
 }

@@ -41,6 +41,11 @@ struct message {
 	size_t n_reactions;
 };
 
+/* Seqs that follow one another; first > last: none. */
+struct message_range {
+	int64_t first, last;
+};
+
 /* What somebody wants to say. Exactly one of conversation_id and recipient_id is set by the door. */
 struct message_draft {
 	char id[ID_SIZE];              /* made by the server when the client chose none */

@@ -65,6 +65,15 @@ read_range(struct db *db, struct arena *arena, const char *conversation_id, cons
 	}
 }
 
+static void
+describe_page(struct message_range range, const struct head *head, struct message_page *page)
+{
+	page->last_seq = head->last_seq;
+	page->last_rev = head->last_rev;
+	page->has_more_before = range.first > 1;
+	page->has_more_after = range.last < head->last_seq;
+}
+
 enum status
 messages_page(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 	      enum message_anchor anchor, int64_t seq, int64_t limit, struct message_page *ret_page,
@@ -78,13 +87,45 @@ messages_page(struct db *db, struct arena *arena, const char *conversation_id, c
 	TRY(rows_snapshot_begin(db, &snapshot));
 	TRY(conversations_head(db, conversation_id, user_id, &head, ret_fault));
 	range = messages_range(anchor, seq, limit, head.last_seq);
-	page.last_seq = head.last_seq;
-	page.last_rev = head.last_rev;
-	page.has_more_before = range.first > 1;
-	page.has_more_after = range.last < head.last_seq;
+	describe_page(range, &head, &page);
 	if (range.first <= range.last)
 		TRY(read_range(db, arena, conversation_id, user_id, range, &page));
 	TRY(reactions_attach(db, arena, page.items, page.n_items));
+	*ret_page = page;
+	return OK;
+}
+
+static bool
+is_page_at(const struct message_page *page, struct message_range range, int64_t rev)
+{
+	if ((int64_t)page->n_items != range.last - range.first + 1)
+		return false;
+	for (size_t i = 0; i < page->n_items; i++)
+		if (page->items[i].rev > rev)
+			return false;
+	return true;
+}
+
+/* A change of a reaction gives its message a later revision in the same transaction. The reactions are read first, so a change that they
+ * show is one that the messages show too. */
+enum status
+messages_page_at(struct db *db, struct arena *arena, const struct message_page_question *question,
+		 struct message_page *ret_page, bool *ret_moved)
+{
+	const char *conversation_id = question->head->conversation_id;
+	struct message_range range = question->range;
+	struct message_page page = {0};
+	struct given_reactions given;
+
+	*ret_moved = false;
+	describe_page(range, question->head, &page);
+	if (range.first <= range.last) {
+		TRY(reactions_read(db, arena, conversation_id, range, &given));
+		TRY(read_range(db, arena, conversation_id, question->user_id, range, &page));
+		*ret_moved = !is_page_at(&page, range, question->head->last_rev);
+		if (!*ret_moved)
+			reactions_count_in(arena, &given, page.items);
+	}
 	*ret_page = page;
 	return OK;
 }

@@ -27,33 +27,44 @@ count_in(struct arena *arena, struct message *message, const char *emoji, const 
 	memcpy(reaction->user_ids[reaction->n_user_ids++], user_id, ID_SIZE);
 }
 
-/* Of messages whose seqs follow one another. */
-static enum status
-attach_run(struct db *db, struct arena *arena, struct message *messages, size_t n_messages)
+enum status
+reactions_read(struct db *db, struct arena *arena, const char *conversation_id, struct message_range range,
+	       struct given_reactions *ret_given)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "SELECT seq, emoji, user_id FROM reactions"
 		    " WHERE conversation_id = $1 AND seq BETWEEN $2 AND $3 ORDER BY seq, created_at, emoji, user_id");
-	int64_t first_seq = messages[0].seq;
-	char user_id[ID_SIZE];
+	struct given_reactions given = {0};
 	bool row;
 
-	db_bind_text(stmt, 1, messages[0].conversation_id);
-	db_bind_int64(stmt, 2, first_seq);
-	db_bind_int64(stmt, 3, messages[n_messages - 1].seq);
+	db_bind_text(stmt, 1, conversation_id);
+	db_bind_int64(stmt, 2, range.first);
+	db_bind_int64(stmt, 3, range.last);
 	for (;;) {
 		TRY(db_step(stmt, &row));
 		if (!row)
-			return OK;
-		db_column_copy(stmt, 2, user_id, sizeof user_id);
-		count_in(arena, &messages[db_column_int64(stmt, 0) - first_seq], db_column_text(stmt, 1, arena),
-			 user_id);
+			break;
+		given.items = rows_grow(arena, given.items, given.n, sizeof *given.items);
+		given.items[given.n].seq = db_column_int64(stmt, 0);
+		given.items[given.n].emoji = db_column_text(stmt, 1, arena);
+		db_column_copy(stmt, 2, given.items[given.n++].user_id, ID_SIZE);
 	}
+	*ret_given = given;
+	return OK;
+}
+
+void
+reactions_count_in(struct arena *arena, const struct given_reactions *given, struct message *messages)
+{
+	for (size_t i = 0; i < given->n; i++)
+		count_in(arena, &messages[given->items[i].seq - messages[0].seq], given->items[i].emoji,
+			 given->items[i].user_id);
 }
 
 enum status
 reactions_attach(struct db *db, struct arena *arena, struct message *messages, size_t n_messages)
 {
+	struct given_reactions given;
 	size_t start = 0;
 
 	for (size_t i = 0; i < n_messages; i++) {
@@ -65,7 +76,9 @@ reactions_attach(struct db *db, struct arena *arena, struct message *messages, s
 
 		while (end < n_messages && messages[end].seq == messages[end - 1].seq + 1)
 			end++;
-		TRY(attach_run(db, arena, messages + start, end - start));
+		TRY(reactions_read(db, arena, messages[start].conversation_id,
+				   (struct message_range){messages[start].seq, messages[end - 1].seq}, &given));
+		reactions_count_in(arena, &given, messages + start);
 		start = end;
 	}
 	return OK;

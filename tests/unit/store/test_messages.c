@@ -153,13 +153,24 @@ pages_in_every_direction(void **state)
 		{MESSAGES_AROUND, 5, 1, "<5-5>"},
 	};
 	struct message_page page;
+	struct head head;
+	bool moved;
 
 	chat_send(test, direct.id, direct.anna, CHAT_NOW_MS, 10);
+	check_ok(test, conversations_head(test->db, direct.id, direct.bert, &head, NULL));
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		check_ok(test, messages_page(test->db, &test->arena, direct.id, direct.bert, cases[i].anchor,
 					     cases[i].seq, cases[i].limit, &page, NULL));
 		if (strcmp(page_text(test, &page), cases[i].page) != 0)
 			fail_msg("case %zu: %s instead of %s", i, page_text(test, &page), cases[i].page);
+
+		struct message_page_question question = {direct.bert, &head,
+							 messages_range(cases[i].anchor, cases[i].seq, cases[i].limit,
+									10)};
+		check_ok(test, messages_page_at(test->db, &test->arena, &question, &page, &moved));
+		assert_false(moved);
+		if (strcmp(page_text(test, &page), cases[i].page) != 0)
+			fail_msg("case %zu, at a head: %s instead of %s", i, page_text(test, &page), cases[i].page);
 	}
 }
 

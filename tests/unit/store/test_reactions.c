@@ -241,13 +241,63 @@ a_message_has_them_wherever_it_is_read(void **state)
 	assert_string_equal(reactions_text(test, items[0].last_message), WAVE "1 ");
 }
 
+/* Bert's messages 3 to 6 at a head that is read first; NULL: they have moved. */
+static const struct message_page *
+page_at(struct test_database *test, const struct talk *talk, const struct head *head)
+{
+	struct message_page_question question = {talk->bert, head, {3, 6}};
+	struct message_page *page = arena_alloc(&test->arena, sizeof *page);
+	bool moved;
+
+	check_ok(test, messages_page_at(test->db, &test->arena, &question, page, &moved));
+	return moved ? NULL : page;
+}
+
+static void
+a_page_at_a_head_is_that_one_or_none(void **state)
+{
+	struct test_database *test = *state;
+	struct talk talk = make_talk(test);
+	const struct message_page *page;
+	struct head head;
+
+	give(test, &talk, 4, WAVE, talk.anna, 1);
+	touch(test, &talk, 4);
+	check_ok(test, conversations_head(test->db, talk.id, talk.bert, &head, NULL));
+	touch(test, &talk, 2); /* what is not in it may change */
+	touch(test, &talk, 7);
+	chat_send(test, talk.id, talk.anna, CHAT_NOW_MS, 1);
+	page = page_at(test, &talk, &head);
+	assert_non_null(page);
+	assert_int_equal(page->n_items, 4);
+	assert_int_equal(page->last_rev, head.last_rev);
+	assert_int_equal(page->last_seq, head.last_seq);
+	assert_string_equal(reactions_text(test, &page->items[1]), WAVE "1 ");
+	assert_string_equal(reactions_text(test, &page->items[0]), "");
+
+	for (int64_t seq = 3; seq <= 6; seq++) {
+		check_ok(test, conversations_head(test->db, talk.id, talk.bert, &head, NULL));
+		assert_non_null(page_at(test, &talk, &head));
+		touch(test, &talk, seq);
+		assert_null(page_at(test, &talk, &head));
+	}
+	check_ok(test, conversations_head(test->db, talk.id, talk.bert, &head, NULL));
+	assert_non_null(page_at(test, &talk, &head));
+	chat_change(test, "UPDATE members SET left_at = 1 WHERE user_id = $1", talk.bert, NULL);
+	assert_null(page_at(test, &talk, &head));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_DATABASE(what_was_given_first_comes_first), WITH_DATABASE(one_is_taken_back_or_all),
-		WITH_DATABASE(the_same_twice_is_a_conflict),     WITH_DATABASE(not_everybody_is_named),
-		WITH_DATABASE(each_message_gets_its_own),        WITH_DATABASE(a_message_has_them_wherever_it_is_read),
+		WITH_DATABASE(what_was_given_first_comes_first),
+		WITH_DATABASE(one_is_taken_back_or_all),
+		WITH_DATABASE(the_same_twice_is_a_conflict),
+		WITH_DATABASE(not_everybody_is_named),
+		WITH_DATABASE(each_message_gets_its_own),
+		WITH_DATABASE(a_message_has_them_wherever_it_is_read),
+		WITH_DATABASE(a_page_at_a_head_is_that_one_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
