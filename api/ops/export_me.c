@@ -3,15 +3,27 @@
  * The parts come one after the other; a page is of one part, and a cursor says which and from where. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "cursor.h"
 #include "ops.gen.h"
 #include "req.h"
+#include "store/connections.h"
 #include "store/exports.h"
 #include "store/users.h"
 
 enum { CONVERSATIONS_MAX = 50 /* that one page looks through */ };
 
-enum part { PART_PROFILE, PART_SESSIONS, PART_MEMBERSHIPS, PART_BLOCKS, PART_MESSAGES, PART_REACTIONS, PART__MAX };
+enum part {
+	PART_PROFILE,
+	PART_SESSIONS,
+	PART_MEMBERSHIPS,
+	PART_BLOCKS,
+	PART_MESSAGES,
+	PART_REACTIONS,
+	PART_INVITES,
+	PART_ACTS,
+	PART__MAX,
+};
 
 struct export
 {
@@ -33,34 +45,54 @@ next_part(struct export *export)
 	export->key[0] = '\0';
 }
 
+static json_t *
+last_seen_to_json(const struct presence *presence)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (!presence->last_seen_ms)
+		return json_null();
+	clock_format(presence->last_seen_ms, text);
+	return json_string(text);
+}
+
 static enum status
 write_profile(struct export *export)
 {
+	struct presence presence = {0};
 	struct user user;
+	bool exists;
 	json_t *json;
 
 	TRY(users_get(export->db, &export->req->arena, export->req->caller.user_id, &user, &export->req->fault));
+	memcpy(presence.user_id, user.id, ID_SIZE);
+	TRY(connections_last_seen(export->db, &presence, 1, &exists));
 	json = me_to_json(&user);
+	json_object_set_new(json, "last_seen", last_seen_to_json(&presence));
 	json_object_set_new(json, "kind", json_string("profile"));
 	json_array_append_new(export->items, json);
 	next_part(export);
 	return OK;
 }
 
+typedef enum status read_fn(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
+			    int64_t limit, struct export_row **ret_rows, size_t *ret_n);
+
+/* Of the parts that are rows by a key; the others are NULL. */
+static read_fn *const readers[PART__MAX] = {
+	[PART_SESSIONS] = exports_sessions, [PART_MEMBERSHIPS] = exports_memberships,
+	[PART_BLOCKS] = exports_blocks,     [PART_INVITES] = exports_invites,
+	[PART_ACTS] = exports_acts,
+};
+
 static enum status
 write_rows(struct export *export)
 {
-	struct arena *arena = &export->req->arena;
-	const char *user_id = export->req->caller.user_id;
 	struct export_row *rows;
 	size_t n;
 
-	if (export->part == PART_SESSIONS)
-		TRY(exports_sessions(export->db, arena, user_id, export->key, export->limit, &rows, &n));
-	else if (export->part == PART_MEMBERSHIPS)
-		TRY(exports_memberships(export->db, arena, user_id, export->key, export->limit, &rows, &n));
-	else
-		TRY(exports_blocks(export->db, arena, user_id, export->key, export->limit, &rows, &n));
+	TRY(readers[export->part](export->db, &export->req->arena, export->req->caller.user_id, export->key,
+				  export->limit, &rows, &n));
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(export->items, export_row_to_json(&rows[i]));
 	if (n < (size_t) export->limit)
@@ -156,7 +188,7 @@ op_export_me(struct req *req)
 	if (export.part == PART_PROFILE)
 		status = write_profile(&export);
 	else
-		status = export.part < PART_MESSAGES ? write_rows(&export) : write_conversations(&export);
+		status = readers[export.part] ? write_rows(&export) : write_conversations(&export);
 	if (status != OK) {
 		json_decref(export.items);
 		return status;

@@ -1,7 +1,21 @@
 /* How a row of an export is written. */
 #include "model/export.h"
 
+#include <string.h>
+
 #include "base/clock.h"
+
+static json_t *
+text_to_json(const char *name, const char *text)
+{
+	json_t *json = NULL;
+
+	if (!text)
+		return json_null();
+	if (strcmp(name, "detail") == 0)
+		json = json_loads(text, 0, NULL);
+	return json ? json : json_string(text);
+}
 
 json_t *
 export_row_to_json(const struct export_row *row)
@@ -12,7 +26,7 @@ export_row_to_json(const struct export_row *row)
 	if (row->seq)
 		json_object_set_new(json, "seq", json_integer(row->seq));
 	for (size_t i = 0; *name; i++, name++)
-		json_object_set_new(json, *name, row->texts[i] ? json_string(row->texts[i]) : json_null());
+		json_object_set_new(json, *name, text_to_json(*name, row->texts[i]));
 	name++;
 	for (size_t i = 0; *name; i++, name++) {
 		char text[CLOCK_TEXT_SIZE];

@@ -7,14 +7,14 @@
 
 #include "base/id.h"
 
-enum { EXPORT_TEXTS_MAX = 4, EXPORT_TIMES_MAX = 4 };
+enum { EXPORT_TEXTS_MAX = 6, EXPORT_TIMES_MAX = 4 };
 
 /* Columns of a table under the names they have there; NULL names end a list. */
 struct export_row {
-	const char *kind;         /* session, membership, block, reaction */
+	const char *kind;         /* session, membership, block, reaction, invite, act */
 	char key[ID_SIZE];        /* its place in the export; "": has none */
 	int64_t seq;              /* of a reaction's message; 0: none */
-	const char *const *names; /* of texts, then NULL, then of times, then NULL */
+	const char *const *names; /* of texts (detail is JSON), then NULL, then of times, then NULL */
 	const char *texts[EXPORT_TEXTS_MAX];
 	int64_t times_ms[EXPORT_TIMES_MAX];
 };

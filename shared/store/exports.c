@@ -6,11 +6,13 @@
 #include "store/rows.h"
 
 /* Texts, then times, in the order of the columns behind the key. */
-static const char *const session_names[] = {"id",         "type",         "name",       "user_agent", NULL,
-					    "created_at", "last_used_at", "revoked_at", NULL};
+static const char *const session_names[] = {"id", "type",       "name",         "user_agent", "address",
+					    NULL, "created_at", "last_used_at", "revoked_at", NULL};
 static const char *const membership_names[] = {"conversation_id", "type",    "title",       "role", NULL,
 					       "joined_at",       "left_at", "muted_until", NULL};
 static const char *const block_names[] = {"user_id", NULL, "created_at", "removed_at", NULL};
+static const char *const invite_names[] = {"id", "note", NULL, "created_at", "used_at", NULL};
+static const char *const act_names[] = {"id", "action", "actor", "target", "address", "detail", NULL, "at", NULL};
 static const char *const reaction_names[] = {"conversation_id", "emoji", NULL, "created_at", NULL};
 
 /* Reads rows of `kind` whose first column is the key and the first text. */
@@ -45,9 +47,9 @@ enum status
 exports_sessions(struct db *db, struct arena *arena, const char *user_id, const char *after_id, int64_t limit,
 		 struct export_row **ret_rows, size_t *ret_n)
 {
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT id, kind, name, user_agent, created_at, last_used_at, revoked_at FROM sessions"
-			       " WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT id, kind, name, user_agent, address, created_at, last_used_at, revoked_at FROM sessions"
+		    " WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3");
 
 	db_bind_text(stmt, 1, user_id);
 	db_bind_text(stmt, 2, after_id);
@@ -84,6 +86,39 @@ exports_blocks(struct db *db, struct arena *arena, const char *user_id, const ch
 	db_bind_text(stmt, 2, after_id);
 	db_bind_int64(stmt, 3, limit);
 	return read_rows(stmt, arena, &(struct export_row){.kind = "block", .names = block_names}, ret_rows, ret_n);
+}
+
+enum status
+exports_invites(struct db *db, struct arena *arena, const char *user_id, const char *after_id, int64_t limit,
+		struct export_row **ret_rows, size_t *ret_n)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT id, note, created_at, used_at FROM invites WHERE used_by = $1 AND id > $2"
+			       " ORDER BY id LIMIT $3");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_text(stmt, 2, after_id);
+	db_bind_int64(stmt, 3, limit);
+	return read_rows(stmt, arena, &(struct export_row){.kind = "invite", .names = invite_names}, ret_rows, ret_n);
+}
+
+/* Each index is read from its place on; where somebody else acts from is theirs, and so is who they are. */
+enum status
+exports_acts(struct db *db, struct arena *arena, const char *user_id, const char *after_id, int64_t limit,
+	     struct export_row **ret_rows, size_t *ret_n)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT id, action, CASE WHEN actor = $1 THEN actor END, target,"
+		    " CASE WHEN actor = $1 THEN address END, detail, at FROM audit WHERE id IN"
+		    " (SELECT id FROM (SELECT id FROM audit WHERE target = $1 AND id > $2 ORDER BY id LIMIT $3) AS a"
+		    " UNION SELECT id FROM"
+		    " (SELECT id FROM audit WHERE actor = $1 AND id > $2 ORDER BY id LIMIT $3) AS b)"
+		    " ORDER BY id LIMIT $3");
+
+	db_bind_text(stmt, 1, user_id);
+	db_bind_text(stmt, 2, after_id);
+	db_bind_int64(stmt, 3, limit);
+	return read_rows(stmt, arena, &(struct export_row){.kind = "act", .names = act_names}, ret_rows, ret_n);
 }
 
 enum status

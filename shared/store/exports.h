@@ -15,6 +15,12 @@ MUST_USE enum status exports_memberships(struct db *db, struct arena *arena, con
 /* People they block, or did, by id. */
 MUST_USE enum status exports_blocks(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
 				    int64_t limit, struct export_row **ret_rows, size_t *ret_n);
+/* The invite they signed up with, if there was one. */
+MUST_USE enum status exports_invites(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
+				     int64_t limit, struct export_row **ret_rows, size_t *ret_n);
+/* Rows of the audit about them or by them, by id. Of what others did the actor and the address are left out. */
+MUST_USE enum status exports_acts(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
+				  int64_t limit, struct export_row **ret_rows, size_t *ret_n);
 
 /* The first conversation they are or were in whose id is greater. *ret_found false: there is none. */
 MUST_USE enum status exports_next_conversation(struct db *db, const char *user_id, const char *after_id,

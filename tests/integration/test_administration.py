@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import time
@@ -416,6 +417,37 @@ def test_people_take_along_what_is_theirs(person: MakePerson) -> None:
     assert {one["seq"] for one in by_kind["reaction"]} == {theirs["seq"]} and len(by_kind["reaction"]) == 2
     problem(ann.get("/users/me/export", cursor="odd"), 400, "cursor_invalid")
     problem(ann.get("/users/me/export", limit=0), 422, "out_of_range")
+
+
+def test_they_also_take_along_what_is_known_about_them(make_stack: MakeStack) -> None:
+    """Where they logged in, when they were last there, whom they were invited by, and what was done to the account."""
+    stack = make_stack({"presence.grace_ms": "0", "auth.sign_up": "invite"})
+    code = json.loads(operator(stack, "admin", "invite", "--json", "--note", "for the first"))["code"]
+    root = Person.new(stack, "root", invite_code=code)
+    invite = root.post("/admin/invites", {"note": "for Ann"}).json()
+    ann = Person.new(stack, "ann", invite_code=invite["code"])
+    bob = Person.new(stack, "bob", invite_code=root.post("/admin/invites", {}).json()["code"])
+    with ann.connect():
+        pass
+    patch(root, ann.id, role="admin")
+    patch(ann, bob.id, disabled=True)
+
+    def last_seen() -> object:
+        (profile,) = [one for one in export(ann, 200) if one["kind"] == "profile"]
+        return profile["last_seen"]
+
+    wait_until(last_seen, "when she left")
+    whole = export(ann, 200)
+    assert export(ann, 1) == whole
+    assert {one["address"] for one in whole if one["kind"] == "session"} == {"127.0.0.1"}
+    (used,) = [one for one in whole if one["kind"] == "invite"]
+    assert (used["id"], used["note"]) == (invite["id"], "for Ann") and used["used_at"] and "code" not in str(used)
+    suffered, done = [one for one in whole if one["kind"] == "act"]
+    assert (suffered["action"], suffered["target"]) == ("user.role_changed", ann.id)
+    assert suffered["detail"] == {"from": "member", "to": "admin"}
+    assert suffered["actor"] is None and suffered["address"] is None, "who administers is not told"
+    assert (done["action"], done["actor"], done["target"]) == ("user.disabled", ann.id, bob.id)
+    assert done["address"] == "127.0.0.1" and root.id not in str(whole)
 
 
 def operator(stack: Stack, *argv: str, status: int = 0) -> str:

@@ -1,8 +1,10 @@
 /* What a person takes along: all that is theirs, also what has ended, a page after the other, and nothing of anybody else's. */
 #include "support/chat.h"
 
+#include "store/audit.h"
 #include "store/blocks.h"
 #include "store/exports.h"
+#include "store/invites.h"
 #include "store/reactions.h"
 
 struct people {
@@ -141,6 +143,57 @@ blocks_that_were_lifted_too(void **state)
 }
 
 static void
+the_invite_they_came_by(void **state)
+{
+	struct test_database *test = *state;
+	struct people people = make_people(test);
+	struct invite invite = {.note = "for Anna",
+				.created_by = "operator:root",
+				.created_at_ms = 7,
+				.expires_at_ms = 9};
+	const struct export_row *rows;
+
+	id_make(invite.id);
+	snprintf(invite.code_hash, sizeof invite.code_hash, "hash");
+	chat_write(test, invites_insert(test->db, &invite));
+	read_all(test, exports_invites, people.anna, 0);
+	chat_write(test, invites_use(test->db, invite.id, people.anna, 8));
+	rows = read_all(test, exports_invites, people.anna, 1);
+	assert_string_equal(rows->key, invite.id);
+	assert_string_equal(rows->texts[1], "for Anna");
+	assert_int_equal(rows->times_ms[0], 7);
+	assert_int_equal(rows->times_ms[1], 8);
+	read_all(test, exports_invites, people.bert, 0);
+}
+
+/* Bert administers. Each act once, also one on oneself. */
+static void
+acts_by_them_and_on_them(void **state)
+{
+	struct test_database *test = *state;
+	struct people people = make_people(test);
+	const char *const targets[] = {people.anna, people.bert, NULL};
+	struct audit_entry act = {.at_ms = 5, .actor = people.bert, .action = "user.disabled", .detail = "{}"};
+	const struct export_row *rows;
+
+	act.address = "192.0.2.1";
+	for (size_t i = 0; i < 3; i++) {
+		id_make(act.id);
+		act.target = targets[i];
+		chat_write(test, audit_insert(test->db, &act));
+	}
+	rows = read_all(test, exports_acts, people.bert, 3);
+	assert_string_equal(rows->texts[2], people.bert);
+	assert_string_equal(rows->texts[3], people.anna);
+	assert_string_equal(rows->texts[4], "192.0.2.1");
+	rows = read_all(test, exports_acts, people.anna, 1);
+	assert_string_equal(rows->texts[1], "user.disabled");
+	assert_null(rows->texts[2]);
+	assert_null(rows->texts[4]);
+	assert_int_equal(rows->times_ms[0], 5);
+}
+
+static void
 every_conversation_once(void **state)
 {
 	struct test_database *test = *state;
@@ -238,6 +291,8 @@ main(void)
 		WITH_DATABASE(log_ins_that_have_ended_too),
 		WITH_DATABASE(conversations_that_were_left_without_their_title),
 		WITH_DATABASE(blocks_that_were_lifted_too),
+		WITH_DATABASE(the_invite_they_came_by),
+		WITH_DATABASE(acts_by_them_and_on_them),
 		WITH_DATABASE(every_conversation_once),
 		WITH_DATABASE(what_they_said_themselves),
 		WITH_DATABASE(reactions_by_whole_messages),
