@@ -49,6 +49,8 @@ export interface Material {
 	me: string;
 	find(id: string): StoredMessage | undefined;
 	floor: Floor | null;
+	/** Not where the other one is blocked. */
+	hasReceipts: boolean;
 }
 
 export function arrange(material: Material): Shown[] {
@@ -60,7 +62,7 @@ export function arrange(material: Material): Shown[] {
 	const shown = [...messages.map((row) => ofMessage(row, changes.get(row.id) ?? [], me)), ...stillOut.map((entry) => ofOutgoing(entry, me))];
 	let before: Shown | undefined;
 	for (const item of shown) {
-		if (item.mine && item.seq !== null) item.receipt = receiptOf(item.seq, material.floor);
+		if (item.mine && item.seq !== null && material.hasReceipts) item.receipt = receiptOf(item.seq, material.floor);
 		if (item.replyToId) item.quoted = material.find(item.replyToId) ?? null;
 		if (!before || dayKey(before.timestamp) !== dayKey(item.timestamp)) item.day = dayOf(item.timestamp);
 		item.first = !before || item.day !== "" || !together(before, item);

@@ -21,6 +21,7 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 	const { chat, stream, lane } = props;
 	chat.version.value;
 	const me = chat.session.user.id;
+	const peer = stream && chat.peerOf(stream);
 	const items = arrange({
 		messages: stream?.messages() ?? [],
 		outgoing: chat.outgoing(lane),
@@ -28,6 +29,7 @@ export function MessageList(props: { chat: Chat; stream: ConversationStream | nu
 		me,
 		find: (id) => stream?.find(id),
 		floor: stream && floorOf(stream),
+		hasReceipts: !peer || !chat.blocks.has(peer.user_id),
 	});
 	const opened = useSignal<{ id: string; what: Opened }>({ id: "", what: "" });
 	const box = useRef<HTMLDivElement>(null);

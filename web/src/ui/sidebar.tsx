@@ -209,7 +209,7 @@ function ConversationRow(props: { chat: Chat; stream: ConversationStream; open: 
 	const unread = chat.unread(stream);
 	const muted = chat.isMuted(stream);
 	const newest = stream.newest;
-	const typing = typingText(stream);
+	const typing = typingText(chat, stream);
 	const mine = newest?.sender_id === chat.session.user.id;
 	return (
 		<button

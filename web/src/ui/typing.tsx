@@ -5,7 +5,7 @@ import type { ConversationStream } from "../core/stream";
 
 export function Typing({ chat, stream }: { chat: Chat; stream: ConversationStream }) {
 	chat.version.value;
-	const text = typingText(stream);
+	const text = typingText(chat, stream);
 	return (
 		<p class="typing" role="status" data-testid="typing" hidden={!text}>
 			{text}
@@ -13,9 +13,10 @@ export function Typing({ chat, stream }: { chat: Chat; stream: ConversationStrea
 	);
 }
 
-/** "" when nobody does. */
-export function typingText(stream: ConversationStream): string {
-	const names = stream.receipts.typing(Date.now()).map((id) => {
+/** "" when nobody does, of whom one has not blocked. */
+export function typingText(chat: Chat, stream: ConversationStream): string {
+	const typing = stream.receipts.typing(Date.now()).filter((id) => !chat.blocks.has(id));
+	const names = typing.map((id) => {
 		const member = stream.members.get(id);
 		return member ? nameOf(member) : "Somebody";
 	});
