@@ -438,12 +438,36 @@ group_run(struct batch *batch, struct write_op *op)
 	return ERR_INTERNAL;
 }
 
+static enum status
+add_everybody(struct batch *batch, const struct write_group *write, struct batch_users *users)
+{
+	struct member *members;
+	size_t n;
+
+	TRY(groups_everybody(batch->db, &batch->arena, write->op.conversation_id, &members, &n));
+	for (size_t i = 0; i < n; i++)
+		batch_users_add(batch, users, members[i].user_id);
+	return OK;
+}
+
+/* Who would follow an owner that retires; without anybody the group ends. */
+static enum status
+add_heir(struct batch *batch, const struct write_group *write, struct batch_users *users)
+{
+	char *heir_id = arena_alloc(&batch->arena, ID_SIZE);
+	bool found;
+
+	TRY(groups_heir(batch->db, write->op.conversation_id, write->actor_id, &found, heir_id));
+	if (!found)
+		return add_everybody(batch, write, users);
+	batch_users_add(batch, users, heir_id);
+	return OK;
+}
+
 enum status
 group_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
 {
 	struct write_group *write = (struct write_group *)op;
-	struct member *members;
-	size_t n;
 
 	if (write->action == GROUP_HAND_OVER)
 		TRY(hand_over_find_owner(batch, write));
@@ -451,10 +475,7 @@ group_find_users(struct batch *batch, struct write_op *op, struct batch_users *u
 		batch_users_add(batch, users, write->actor_id);
 	for (size_t i = 0; i < write->n_user_ids; i++)
 		batch_users_add(batch, users, write->user_ids[i]);
-	if (write->action != GROUP_DELETE)
-		return OK;
-	TRY(groups_everybody(batch->db, &batch->arena, op->conversation_id, &members, &n));
-	for (size_t i = 0; i < n; i++)
-		batch_users_add(batch, users, members[i].user_id);
-	return OK;
+	if (write->action == GROUP_RETIRE)
+		return add_heir(batch, write, users);
+	return write->action == GROUP_DELETE ? add_everybody(batch, write, users) : OK;
 }
