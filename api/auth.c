@@ -8,6 +8,7 @@
 #include "req.h"
 #include "route.h"
 #include "store/access_tokens.h"
+#include "store/meta.h"
 #include "store/sessions.h"
 
 enum { USE_NOTED_MS = 60 * 1000 }; /* last_used_at is written once in so long, not at each request */
@@ -58,6 +59,7 @@ find_personal(struct req *req, const char *token, struct token_claims *ret_claim
 	struct db *db;
 
 	TRY(req_db(req, &db));
+	TRY(meta_check_serving(db, &req->fault)); /* what was moved away does not know new tokens */
 	id_hash_secret(token, strlen(token), hash);
 	TRY(access_tokens_find(db, hash, clock_wall_ms(), &session, &req->fault));
 	note_use(req, &session);

@@ -17,6 +17,8 @@ static const struct command {
 	{"config", "config get NAME | print", "shows a setting's effective value, or a file with all of them",
 	 cmd_config},
 	{"migrate", "migrate [--dry-run]", "makes folders and token key, brings the database up to date", cmd_migrate},
+	{"migrate-db", "migrate-db --to URL ...", "moves all data to another database while the servers run",
+	 cmd_migrate_db},
 	{"restore", "restore FILE", "puts a copy of the database in the place of the one in use", cmd_restore},
 };
 

@@ -30,6 +30,7 @@ heads_work(struct heads_job *job, struct db *db)
 	bool unknown;
 
 	TRY(db_begin(db, DB_READ));
+	TRY(meta_check_serving(db, &job->job.fault));
 	TRY(meta_epoch(db, job->epoch));
 	TRY(db_change_position(db, &job->next_position));
 	if (job->position)
@@ -68,6 +69,8 @@ take_answer(struct hub *hub, const struct heads_job *job)
 {
 	if (job->job.status != OK) {
 		hub->heads_position = 0; /* the next connection may see another past: compare all */
+		if (job->job.fault.code && strcmp(job->job.fault.code, "moved") == 0)
+			hub_moved(hub);
 		return;
 	}
 	if (!hub_epoch_seen(hub, job->epoch))

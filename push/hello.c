@@ -145,6 +145,7 @@ hello_work(struct hello_job *hello, struct db *db)
 	struct caller caller;
 
 	TRY(db_begin(db, DB_READ));
+	TRY(meta_check_serving(db, &hello->job.fault));
 	TRY(sessions_check(db, hello->login_id, hello->user_id, clock_wall_ms(), &caller, &hello->job.fault));
 	TRY(meta_epoch(db, hello->epoch));
 	TRY(conversations_heads(db, arena, hello->user_id, &hello->me, &hello->heads, &hello->n_heads));
@@ -368,6 +369,8 @@ on_done(struct storage_job *job)
 	hub->jobs--;
 	if (socket && (job->status == ERR_NOT_FOUND || job->status == ERR_UNAUTHORIZED)) {
 		session_close(socket->session, 4403, "revoked");
+	} else if (socket && job->fault.code && strcmp(job->fault.code, "moved") == 0) {
+		session_close(socket->session, 4001, "moved");
 	} else if (socket && job->status != OK) {
 		socket->read_at_ms = clock_monotonic_ms() + HUB_RETRY_MS;
 		socket->retrying = true;

@@ -394,16 +394,30 @@ hub_mode(const struct hub *hub)
 	return hub->normal ? "normal" : "degraded";
 }
 
+static void
+close_all(struct hub *hub, const char *code, const char *reason)
+{
+	struct hub_socket *socket, *next;
+
+	log_warn("forget_all", LOG_S("reason", reason), LOG_I("sockets", HASH_COUNT(hub->sockets)));
+	HASH_ITER (hh, hub->sockets, socket, next) {
+		session_close(socket->session, 4001, code);
+	}
+}
+
+void
+hub_moved(struct hub *hub)
+{
+	if (hub->sockets)
+		close_all(hub, "moved", "the database was moved: start this server again with its new address");
+}
+
 void
 hub_forget_all(struct hub *hub, const char *reason)
 {
-	struct hub_socket *socket, *next_socket;
 	struct stream *stream, *next;
 
-	log_warn("forget_all", LOG_S("reason", reason), LOG_I("sockets", HASH_COUNT(hub->sockets)));
-	HASH_ITER (hh, hub->sockets, socket, next_socket) {
-		session_close(socket->session, 4001, "epoch_changed");
-	}
+	close_all(hub, "epoch_changed", reason);
 	join_forget_all(hub);
 	HASH_ITER (hh, hub->streams, stream, next) {
 		subscriber_remove(hub->subscriber, stream->channel);

@@ -137,6 +137,9 @@ void hub_heard(struct hub *hub, struct stream *stream, int64_t head);
 void hub_head_read(struct hub *hub, struct stream *stream, int64_t head);
 /* Another epoch, or a head below what was delivered: forget everything, close all sockets. */
 void hub_forget_all(struct hub *hub, const char *reason);
+
+/* The database serves no longer, because its data is elsewhere: closes all sockets, so that they come to a server that has it. */
+void hub_moved(struct hub *hub);
 /* Notes the epoch that a read came with; false when everything was forgotten because of it. */
 bool hub_epoch_seen(struct hub *hub, const char *epoch);
 void hub_channel(char kind, const char *id, char ret_channel[EVENT_CHANNEL_SIZE]);

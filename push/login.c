@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "log.h"
 #include "store/access_tokens.h"
+#include "store/meta.h"
 #include "store/sessions.h"
 
 /* The token's ids, for a check like that of any other log-in. */
@@ -28,6 +29,9 @@ work(struct storage_job *job, struct db *db)
 	struct login *login = (struct login *)job;
 	struct caller caller;
 
+	job->status = meta_check_serving(db, &job->fault); /* what was moved away does not know new log-ins */
+	if (job->status != OK)
+		return;
 	if (login->token_hash[0]) {
 		job->status = find_token(login, db);
 		return;

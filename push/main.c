@@ -87,9 +87,7 @@ set_ready(struct app *app, bool ready)
 static void
 probe_work(struct storage_job *job, struct db *db)
 {
-	char epoch[EVENT_EPOCH_SIZE];
-
-	job->status = meta_epoch(db, epoch);
+	job->status = meta_check_serving(db, &job->fault);
 }
 
 static void on_probe_timer(uv_timer_t *timer);

@@ -9,6 +9,7 @@
 #include "ops.gen.h"
 #include "req.h"
 #include "store/audit.h"
+#include "store/meta.h"
 #include "store/users.h"
 
 /* *ret_hash NULL: nobody who could log in. */
@@ -19,6 +20,7 @@ find_person(struct req *req, const char *typed, struct user *ret_user, const cha
 	struct db *db;
 
 	TRY(req_db(req, &db));
+	TRY(meta_check_serving(db, &req->fault)); /* elsewhere the password may be another by now */
 	if (user_name_check(&req->arena, typed, &username, &key, NULL) != OK)
 		key = ""; /* nobody has it */
 

@@ -9,18 +9,20 @@
 
 enum { PUSH_TIMEOUT_MS = 1000 };
 
-static bool
-is_database_ready(struct req *req)
+static const char *
+database_state(struct req *req)
 {
-	char epoch[EVENT_EPOCH_SIZE];
+	struct fault fault = {0};
 	struct db *db;
 
 	if (req_db(req, &db) != OK)
-		return false;
-	if (meta_epoch(db, epoch) == OK)
-		return true;
+		return "failed";
+	if (meta_check_serving(db, &fault) == OK)
+		return "ok";
+	if (fault.code)
+		return fault.code; /* loading, moved */
 	reader_give_up(req->reader);
-	return false;
+	return "failed";
 }
 
 static const char *
@@ -34,12 +36,12 @@ push_state(const struct config *config)
 enum status
 op_readyz(struct req *req)
 {
-	bool database = is_database_ready(req);
+	const char *database = database_state(req);
 	const char *push = push_state(req->app->config);
 	bool redis = req->app->bus && bus_is_up(req->app->bus);
-	bool ready = database && strcmp(push, "failed") != 0;
+	bool ready = strcmp(database, "ok") == 0 && strcmp(push, "failed") != 0;
 
 	return req_reply(req, ready ? 200 : 503,
 			 json_pack("{s:s, s:s, s:s, s:s}", "status", ready ? "ready" : "unavailable", "database",
-				   database ? "ok" : "failed", "redis", redis ? "ok" : "degraded", "push", push));
+				   database, "redis", redis ? "ok" : "degraded", "push", push));
 }

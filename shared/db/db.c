@@ -224,6 +224,28 @@ db_timeline(struct db *db, int64_t *ret_timeline)
 	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->timeline(db->connection, ret_timeline));
 }
 
+bool
+db_can_load(const struct db *db)
+{
+	return db->driver->load != NULL;
+}
+
+enum status
+db_load(struct db *db, const char *sql, const char *rows, size_t len)
+{
+	require_write(db, "db_load outside a write transaction");
+	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->load(db->connection, sql, rows, len));
+}
+
+enum status
+db_lock_out(struct db *db)
+{
+	require_write(db, "db_lock_out outside a write transaction");
+	if (db->failed)
+		return ERR_UNAVAILABLE;
+	return db->driver->lock_out ? db_checked(db, db->driver->lock_out(db->connection)) : OK;
+}
+
 enum status
 db_run_script(struct db *db, const char *sql)
 {

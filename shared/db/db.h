@@ -110,6 +110,15 @@ cleanup_stmt(struct db_stmt **stmt)
 /* Runs a script of several statements without parameters, inside the caller's transaction: migrations only. */
 MUST_USE enum status db_run_script(struct db *db, const char *sql);
 
+/* Loads many new rows at once, for a copy of a whole database: `sql` is a COPY ... FROM STDIN, `rows` are in its text format. Only
+ * where db_can_load; elsewhere inserting one by one is as fast. */
+bool db_can_load(const struct db *db);
+MUST_USE enum status db_load(struct db *db, const char *sql, const char *rows, size_t len);
+
+/* From inside a write transaction: waits for all others, and lets none begin that asks table meta first, as each must
+ * (meta_check_serving). May stay open for long. */
+MUST_USE enum status db_lock_out(struct db *db);
+
 /* A thread per process that keeps the database in shape while it is in use (SQLite: checkpoints, by whichever process
  * holds the checkpoint lock). NULL where nothing is to be done. */
 struct db_keeper;

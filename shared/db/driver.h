@@ -68,6 +68,11 @@ struct db_driver {
 	const char *(*column_text)(struct db_statement *statement, int column,
 				   size_t *ret_len); /* valid until step or reset */
 
+	/* NULL: one by one is as fast. */
+	enum status (*load)(struct db_connection *connection, const char *sql, const char *rows, size_t len);
+	/* NULL: writers take turns anyway. */
+	enum status (*lock_out)(struct db_connection *connection);
+
 	enum status (*run_script)(struct db_connection *connection, const char *sql);
 
 	enum status (*keeper_start)(const char *address, struct db_driver_keeper **ret_keeper, struct fault *ret_fault);

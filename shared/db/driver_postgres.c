@@ -242,6 +242,19 @@ postgres_timeline(struct db_connection *connection, int64_t *ret_timeline)
 }
 
 static enum status
+postgres_lock_out(struct db_connection *connection)
+{
+	if (!connection->handle)
+		return ERR_UNAVAILABLE;
+	connection->patient = true;
+	return driver_postgres_query(
+		connection,
+		"SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
+		" SET LOCAL lock_timeout = '5s'; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE",
+		NULL);
+}
+
+static enum status
 postgres_run_script(struct db_connection *connection, const char *sql)
 {
 	return connection->handle ? driver_postgres_query(connection, sql, NULL) : ERR_UNAVAILABLE;
@@ -276,5 +289,7 @@ const struct db_driver db_driver_postgres = {
 	.column_int64 = driver_postgres_column_int64,
 	.column_bool = driver_postgres_column_bool,
 	.column_text = driver_postgres_column_text,
+	.load = driver_postgres_load,
+	.lock_out = postgres_lock_out,
 	.run_script = postgres_run_script,
 };

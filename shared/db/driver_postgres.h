@@ -50,6 +50,10 @@ MUST_USE enum status driver_postgres_receive(struct db_connection *connection, i
 /* One or several statements without parameters; the result may be NULL when nobody needs it. */
 MUST_USE enum status driver_postgres_query(struct db_connection *connection, const char *sql, PGresult **ret_result);
 
+/* Sends rows for a COPY ... FROM STDIN. */
+MUST_USE enum status driver_postgres_load(struct db_connection *connection, const char *sql, const char *rows,
+					  size_t len);
+
 /* Keeps what went wrong for a log line. Never the server's DETAIL, which shows whole rows. */
 void driver_postgres_note(struct db_connection *connection, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

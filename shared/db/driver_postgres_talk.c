@@ -172,3 +172,60 @@ driver_postgres_query(struct db_connection *connection, const char *sql, PGresul
 {
 	return driver_postgres_receive(connection, PQsendQuery(connection->handle, sql), ret_result);
 }
+
+/* The answer to COPY is the wish for rows. */
+static enum status
+begin_load(struct db_connection *connection, const char *sql, int64_t until_ms)
+{
+	enum status status;
+	PGresult *result;
+
+	if (!PQsendQuery(connection->handle, sql))
+		return lost(connection, PQerrorMessage(connection->handle));
+	TRY(wait_for_result(connection, until_ms));
+	result = PQgetResult(connection->handle);
+	if (PQresultStatus(result) == PGRES_COPY_IN) {
+		PQclear(result);
+		return OK;
+	}
+	status = result ? judge(connection, result) : lost(connection, "the database asked for no rows");
+	PQclear(result);
+	if (connection->handle)
+		driver_postgres_lose(connection); /* there may be more to come, which nobody reads */
+	return status == OK ? ERR_INTERNAL : status;
+}
+
+/* PQputCopyData keeps what cannot be sent yet, and refuses when it can keep no more. */
+static enum status
+send_rows(struct db_connection *connection, const char *rows, size_t len, int64_t until_ms)
+{
+	enum { PIECE = 1 << 16 };
+	struct pollfd socket = {.fd = PQsocket(connection->handle), .events = POLLOUT};
+
+	while (len > 0) {
+		int piece = len < PIECE ? (int)len : PIECE;
+		int queued = PQputCopyData(connection->handle, rows, piece);
+
+		if (queued < 0 || PQflush(connection->handle) < 0)
+			return lost(connection, PQerrorMessage(connection->handle));
+		if (queued == 0 && poll(&socket, 1, 100) == 0 && clock_monotonic_ms() > until_ms)
+			return lost(connection, "the database did not take the rows in time");
+		rows += queued ? piece : 0;
+		len -= queued ? (size_t)piece : 0;
+	}
+	if (PQputCopyEnd(connection->handle, NULL) != 1)
+		return lost(connection, PQerrorMessage(connection->handle));
+	return OK;
+}
+
+enum status
+driver_postgres_load(struct db_connection *connection, const char *sql, const char *rows, size_t len)
+{
+	int64_t until_ms = clock_monotonic_ms() + connection->answer_within_ms;
+
+	if (!connection->handle)
+		return ERR_UNAVAILABLE;
+	TRY(begin_load(connection, sql, until_ms));
+	TRY(send_rows(connection, rows, len, until_ms));
+	return driver_postgres_receive(connection, 1, NULL);
+}

@@ -198,6 +198,43 @@ read_meta_version(struct db *db, const char *key, int64_t *ret_value)
 	return OK;
 }
 
+static enum status
+read_meta_text(struct db *db, const char *key, char *ret_value, size_t size)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT substr(value, 1, 120) FROM meta WHERE key = $1");
+	bool row;
+
+	*ret_value = '\0';
+	db_bind_text(stmt, 1, key);
+	TRY(db_one(stmt, &row));
+	if (row)
+		db_column_copy(stmt, 0, ret_value, size);
+	return OK;
+}
+
+/* A database that is being filled, or that was moved away, serves nobody. */
+static enum status
+check_state(struct db *db, struct fault *ret_fault)
+{
+	enum { UTF8_MAX = 4 };
+	char state[120 * UTF8_MAX + 1], moved_to[120 * UTF8_MAX + 1];
+	enum status status = read_meta_text(db, "state", state, sizeof state);
+
+	if (status == OK)
+		status = read_meta_text(db, "moved_to", moved_to, sizeof moved_to);
+	if (status != OK)
+		return database_fault(db, status, ret_fault);
+	if (strcmp(state, "loading") == 0)
+		return fault_set(
+			ret_fault, ERR_UNAVAILABLE, "loading", NULL,
+			"the database is being filled by `stonechat migrate-db`: wait for its end, or run it again "
+			"if it was broken off");
+	if (strcmp(state, "moved") == 0)
+		return fault_set(ret_fault, ERR_UNAVAILABLE, "moved", NULL,
+				 "the data was moved by `stonechat migrate-db`: set database.url to %s", moved_to);
+	return OK;
+}
+
 enum status
 migrate_check(struct db *db, struct fault *ret_fault)
 {
@@ -220,7 +257,7 @@ migrate_check(struct db *db, struct fault *ret_fault)
 				 "the database has schema %" PRId64 " and works with programs from schema %" PRId64
 				 " on, this one is %zu: install a newer version",
 				 schema, compatible_from, n_migrations);
-	return OK;
+	return check_state(db, ret_fault);
 }
 
 enum status

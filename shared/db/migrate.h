@@ -32,7 +32,7 @@ MUST_USE enum status migrate_pending(struct db *db, const struct migration **ret
 				     struct fault *ret_fault);
 
 /* What a daemon asks at its start: the schema is at least what it needs and meta.compatible_from at most its own version;
- * else ERR_UNAVAILABLE with the command to run. */
+ * else ERR_UNAVAILABLE with the command to run. So is a database that is being filled, or that was moved away. */
 MUST_USE enum status migrate_check(struct db *db, struct fault *ret_fault);
 
 /* The same for a daemon that has no connection yet: also ERR_UNAVAILABLE when the database cannot be opened. */

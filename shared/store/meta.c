@@ -39,6 +39,18 @@ meta_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE])
 }
 
 enum status
+meta_check_state(const char *state, struct fault *ret_fault)
+{
+	if (strcmp(state, "serving") == 0)
+		return OK;
+	if (strcmp(state, "moved") == 0)
+		return fault_set(ret_fault, ERR_UNAVAILABLE, "moved", NULL,
+				 "The data was moved to another database: this server has to be started again with its "
+				 "address. Send it again then.");
+	return fault_set(ret_fault, ERR_UNAVAILABLE, "loading", NULL, "The database is being filled: try again later.");
+}
+
+enum status
 meta_check_serving(struct db *db, struct fault *ret_fault)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT value FROM meta WHERE key = 'state'");
@@ -48,12 +60,7 @@ meta_check_serving(struct db *db, struct fault *ret_fault)
 	TRY(db_one(stmt, &row));
 	if (row)
 		db_column_copy(stmt, 0, state, sizeof state);
-	if (strcmp(state, "serving") == 0)
-		return OK;
-	if (strcmp(state, "moved") == 0)
-		return fault_set(ret_fault, ERR_UNAVAILABLE, "moved", NULL,
-				 "the data has been moved to another database");
-	return fault_set(ret_fault, ERR_UNAVAILABLE, "loading", NULL, "the database is being filled");
+	return meta_check_state(state, ret_fault);
 }
 
 static enum status

@@ -20,9 +20,10 @@ MUST_USE enum status meta_sign_up(struct db *db, char ret_sign_up[META_SIGN_UP_S
 bool meta_sign_up_is_known(const char *sign_up); /* whether it is one of these four words */
 MUST_USE enum status meta_set_sign_up(struct db *db, const char *sign_up);
 
-/* Whether writes are allowed (state = serving); called first in each write transaction. ERR_UNAVAILABLE, code `moved` or
- * `loading`. */
+/* Whether the database serves (state = serving); called first in each write transaction. ERR_UNAVAILABLE, code `moved` or
+ * `loading`. The second one judges a state that was read with something else; "" is not serving. */
 MUST_USE enum status meta_check_serving(struct db *db, struct fault *ret_fault);
+MUST_USE enum status meta_check_state(const char *state, struct fault *ret_fault);
 
 /* Begins another history, in a write transaction: a new epoch on the server's present timeline, change numbers from the
  * start, and writes allowed. ERR_NOT_FOUND when the database says nothing of itself: it is not one of ours. */

@@ -78,13 +78,13 @@ sessions_standing(struct db *db, const struct standing_question *question, struc
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
-		"SELECT u.role, u.must_change_password, e.value, t.value, c.id, c.last_seq, c.last_rev, m.rev, m.user_rev"
-		" FROM sessions s JOIN users u ON u.id = s.user_id"
+		"SELECT u.role, u.must_change_password, e.value, t.value, c.id, c.last_seq, c.last_rev, m.rev, m.user_rev,"
+		" w.value FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN meta w ON w.key = 'state'"
 		" JOIN meta e ON e.key = 'epoch' JOIN meta t ON t.key = 'timeline'"
 		" LEFT JOIN members m ON m.conversation_id = $4 AND m.user_id = s.user_id AND m.left_at IS NULL"
 		" LEFT JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL"
 		" WHERE " ROWS_SESSION_IS_ALIVE);
-	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE];
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE], state[META_VALUE_SIZE];
 	struct standing standing = {0};
 	bool row;
 
@@ -93,8 +93,10 @@ sessions_standing(struct db *db, const struct standing_question *question, struc
 	db_bind_int64(stmt, 3, question->now_ms);
 	db_bind_text(stmt, 4, question->conversation_id);
 	TRY(db_one(stmt, &row));
-	if (!row)
+	if (!row) {
+		TRY(meta_check_serving(db, ret_fault)); /* what was moved away does not know new log-ins */
 		return ended(ret_fault);
+	}
 	read_caller(stmt, question->session_id, question->user_id, ret_caller);
 	db_column_copy(stmt, 2, epoch, sizeof epoch);
 	db_column_copy(stmt, 3, written_on, sizeof written_on);
@@ -103,6 +105,8 @@ sessions_standing(struct db *db, const struct standing_question *question, struc
 	standing.head.last_rev = db_column_int64(stmt, 6);
 	standing.head.member_rev = db_column_int64(stmt, 7);
 	standing.member_user_rev = db_column_int64(stmt, 8);
+	db_column_copy(stmt, 9, state, sizeof state);
+	TRY(meta_check_state(state, ret_fault)); /* what was moved away is out of date */
 	TRY(meta_epoch_of(db, epoch, written_on, standing.epoch));
 	*ret_standing = standing;
 	return OK;
