@@ -260,7 +260,9 @@ finish_headers(struct req *req)
 static bool
 is_trouble(const struct req *req, enum status status)
 {
-	return status == ERR_INTERNAL || (status == ERR_UNAVAILABLE && strcmp(req->fault.code, "server_busy") != 0);
+	const char *code = req->fault.code ? req->fault.code : ""; /* a database that failed has none */
+
+	return status == ERR_INTERNAL || (status == ERR_UNAVAILABLE && strcmp(code, "server_busy") != 0);
 }
 
 void

@@ -12,7 +12,7 @@
 enum {
 	ROUNDS_MAX = 20,
 	ROUND_SHORT_MS = 300,
-	FENCE_ATTEMPTS = 5,
+	FENCE_PATIENCE_MS = 15000, /* longer than PostgreSQL lets a transaction idle */
 };
 
 /* Before anything is changed. */
@@ -265,6 +265,7 @@ static enum status
 follow_closely(struct move *move, unsigned *n_rounds)
 {
 	int64_t began_ms, ms = 0, before_ms;
+	unsigned n = 0;
 
 	move->doing = "following";
 	do {
@@ -272,8 +273,9 @@ follow_closely(struct move *move, unsigned *n_rounds)
 		began_ms = clock_monotonic_ms();
 		TRY(follow(move));
 		ms = clock_monotonic_ms() - began_ms;
-		++*n_rounds;
-	} while (*n_rounds < ROUNDS_MAX && ms > ROUND_SHORT_MS && (before_ms == 0 || ms < before_ms * 3 / 4));
+		n++;
+	} while (n < ROUNDS_MAX && ms > ROUND_SHORT_MS && (before_ms == 0 || ms < before_ms * 3 / 4));
+	*n_rounds += n;
 	return OK;
 }
 
@@ -299,7 +301,6 @@ static enum status
 copy_rest(struct move *move)
 {
 	move->fenced = true;
-	TRY(db_lock_out(move->from));
 	TRY(check_fenced(move));
 	TRY(follow(move));
 	TRY(move_verify_totals(move));
@@ -318,16 +319,28 @@ open_for_service(struct move *move)
 }
 
 static enum status
-begin_fence(struct move *move, unsigned *n_rounds)
+begin_fence(struct move *move)
 {
+	enum status status = db_begin(move->from, DB_WRITE);
+
+	if (status == OK)
+		status = db_lock_out(move->from);
+	if (status != OK)
+		db_rollback(move->from);
+	return status;
+}
+
+/* A program that was stopped in the middle of a write holds the source. */
+static enum status
+come_to_fence(struct move *move, unsigned *n_rounds)
+{
+	int64_t until_ms = clock_monotonic_ms() + FENCE_PATIENCE_MS;
 	enum status status;
 
-	for (int attempt = 1;; attempt++) {
+	do {
 		TRY(follow_closely(move, n_rounds));
-		status = db_begin(move->from, DB_WRITE);
-		if (status != ERR_UNAVAILABLE || attempt == FENCE_ATTEMPTS)
-			break;
-	}
+		status = begin_fence(move);
+	} while (status == ERR_UNAVAILABLE && clock_monotonic_ms() < until_ms);
 	if (status == ERR_UNAVAILABLE)
 		return fault_set(
 			&move->fault, status, "source_busy", NULL,
@@ -343,7 +356,7 @@ cross_fence(struct move *move, struct move_report *report)
 	bool unknown = false;
 	enum status status;
 
-	TRY(begin_fence(move, &report->n_rounds));
+	TRY(come_to_fence(move, &report->n_rounds));
 	began_us = clock_monotonic_us();
 	rows = move->rows_written;
 	TRY(copy_rest(move));

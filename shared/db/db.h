@@ -116,7 +116,7 @@ bool db_can_load(const struct db *db);
 MUST_USE enum status db_load(struct db *db, const char *sql, const char *rows, size_t len);
 
 /* From inside a write transaction: waits for all others, and lets none begin that asks table meta first, as each must
- * (meta_check_serving). May stay open for long. */
+ * (meta_check_serving). May stay open for long. ERR_UNAVAILABLE after a short while: roll back and try again. */
 MUST_USE enum status db_lock_out(struct db *db);
 
 /* A thread per process that keeps the database in shape while it is in use (SQLite: checkpoints, by whichever process

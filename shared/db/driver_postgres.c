@@ -241,6 +241,7 @@ postgres_timeline(struct db_connection *connection, int64_t *ret_timeline)
 	return OK;
 }
 
+/* Whoever asks for the table meanwhile waits behind this, and for at most 500 ms: the caller tries again instead of waiting long. */
 static enum status
 postgres_lock_out(struct db_connection *connection)
 {
@@ -250,7 +251,7 @@ postgres_lock_out(struct db_connection *connection)
 	return driver_postgres_query(
 		connection,
 		"SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
-		" SET LOCAL lock_timeout = '5s'; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE",
+		" SET LOCAL lock_timeout = '300ms'; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE",
 		NULL);
 }
 

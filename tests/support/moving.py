@@ -38,6 +38,8 @@ class Size:
     members: int = 40  # of each group
     messages: int = 2000  # of each group
     sessions: int = 20
+    sign_up: str = "invite"
+    dense: bool = False  # every revision is that of a row: nothing was changed, nobody is blocked
 
 
 def _id(n: int) -> str:
@@ -59,7 +61,7 @@ def make_source(path: Path, size: Size, seed: int = 1) -> str:
         for group in range(size.groups):
             _group(database, group, size, rng)
         database.execute("UPDATE meta SET value = '5' WHERE key = 'change_no'")
-        database.execute("UPDATE meta SET value = 'invite' WHERE key = 'sign_up'")
+        database.execute("UPDATE meta SET value = ? WHERE key = 'sign_up'", [size.sign_up])
         database.execute("COMMIT")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return url
@@ -68,8 +70,11 @@ def make_source(path: Path, size: Size, seed: int = 1) -> str:
 def _people(database: sqlite3.Connection, size: Size) -> None:
     database.executemany(
         "INSERT INTO users (id, username, username_key, display_name, display_name_key, password_hash, role, last_rev,"
-        " change_no, must_change_password, created_at) VALUES (?, ?, ?, ?, ?, 'x', 'member', 3, 2, ?, 1)",
-        [(_id(n), *[f"u{n:06}"] * 2, f"Ü\t{n}\\", f"ü {n}", n % 7 == 0) for n in range(size.people)],
+        " change_no, must_change_password, created_at) VALUES (?, ?, ?, ?, ?, 'x', 'member', ?, 2, ?, 1)",
+        [
+            (_id(n), *[f"u{n:06}"] * 2, f"Ü\t{n}\\", f"ü {n}", size.groups * (n < size.members), n % 7 == 0)
+            for n in range(size.people)
+        ],
     )
     database.executemany(
         "INSERT INTO sessions (id, user_id, family_hash, refresh_hash, user_agent, created_at, last_used_at,"
@@ -81,7 +86,7 @@ def _people(database: sqlite3.Connection, size: Size) -> None:
     )
     database.executemany(
         "INSERT INTO blocks (user_id, blocked_user_id, user_rev, created_at) VALUES (?, ?, 1, 1)",
-        [(_id(n), _id(n + 1)) for n in range(0, min(size.people, 100) - 1, 5)],
+        [(_id(n), _id(n + 1)) for n in range(0, 0 if size.dense else min(size.people, 100) - 1, 5)],
     )
     database.execute(
         "INSERT INTO invites (id, code_hash, created_by, created_at, expires_at) VALUES ('i', 'h', 'a', 1, 2)"
@@ -91,17 +96,18 @@ def _people(database: sqlite3.Connection, size: Size) -> None:
 
 def _group(database: sqlite3.Connection, group: int, size: Size, rng: random.Random) -> None:
     id_, n = _id(2 * 10**9 + group), size.messages
+    n_edited = 0 if size.dense else n // 10
     database.execute(
         "INSERT INTO conversations (id, kind, title, rev, last_seq, last_rev, change_no, created_by, created_at,"
         " member_count) VALUES (?, 'group', ?, 1, ?, ?, 3, ?, 1, ?)",
-        (id_, f"group {group}", n, n + n // 10 + 1, _id(0), size.members),
+        (id_, f"group {group}", n, n + n_edited + 1, _id(0), size.members),
     )
     database.executemany(
         "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at, read_seq)"
-        " VALUES (?, ?, 'member', 1, 3, 1, ?)",
-        [(id_, _id(m), m % (n + 1)) for m in range(size.members)],
+        " VALUES (?, ?, 'member', 1, ?, 1, ?)",
+        [(id_, _id(m), group + 1, m % (n + 1)) for m in range(size.members)],
     )
-    edited = {seq: n + 2 + i for i, seq in enumerate(sorted(rng.sample(range(1, n + 1), n // 10)))}
+    edited = {seq: n + 2 + i for i, seq in enumerate(sorted(rng.sample(range(1, n + 1), n_edited)))}
     database.executemany(
         "INSERT INTO messages (conversation_id, seq, rev, id, sender_id, content, content_digest, timestamp, edited_at)"
         " VALUES (?, ?, ?, ?, ?, ?, 'd', ?, ?)",
