@@ -1,4 +1,7 @@
-"""The drills' options, their fixture, and the table at the end: on the terminal and in build/reports/drills.md."""
+"""The drills' options, their fixture, and the table at the end: on the terminal and in build/reports/drills.md.
+
+Each drill runs on both databases unless it is marked with one of them. On PostgreSQL those that are marked `short` run
+always; the others, which break what has nothing to do with the database, only with --long."""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import pytest
 from support.drill import REPORTS, Drills, bounds_table
 from support.history import checker
 from support.load import a_seed
+from support.postgres import shared_cluster
 from support.shared import MakeStack
 
 ROWS: list[list[str]] = []
@@ -20,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: runs only with --long")
+    config.addinivalue_line("markers", "database(name): runs only on this one, sqlite or postgres")
+    config.addinivalue_line("markers", "short: of those that run on both, runs without --long on PostgreSQL too")
     if config.option.seed is None:
         config.option.seed = a_seed()
 
@@ -36,9 +42,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in long]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "drills" not in metafunc.fixturenames:
+        return
+    definition = metafunc.definition
+    marked = definition.get_closest_marker("database")
+    in_long = [] if definition.get_closest_marker("short") else [pytest.mark.long]
+    both = ["sqlite", pytest.param("postgres", marks=in_long)]
+    metafunc.parametrize("drills", [marked.args[0]] if marked else both, indirect=True)
+
+
 @pytest.fixture
 def drills(make_stack: MakeStack, request: pytest.FixtureRequest) -> Drills:
-    return Drills(make_stack, request.config.option.seed, ROWS, MEASURED)
+    """On the database that the parameter names; PostgreSQL is one cluster for all who don't break it."""
+    drills = Drills(make_stack, request.config.option.seed, ROWS, MEASURED)
+    if request.param == "postgres":
+        drills.cluster = shared_cluster()
+    return drills
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

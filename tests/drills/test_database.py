@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from support.drill import Drills, Scene
-from support.load import database_of
 from support.mounts import NotAllowedError, on_a_small_disk
 from support.stack import Stack
+from support.stored import file_of
+
+pytestmark = pytest.mark.database("sqlite")
 
 DISK_KB = 32 * 1024
 FULL_S = 4
@@ -77,7 +79,7 @@ def test_full_disk(drills: Drills) -> None:
 def copy_of(stack: Stack) -> Path:
     """A copy of the database as it is now, made by SQLite itself."""
     path = stack.data / "older.db"
-    with closing(sqlite3.connect(database_of(stack))) as source, closing(sqlite3.connect(path)) as target:
+    with closing(sqlite3.connect(file_of(stack))) as source, closing(sqlite3.connect(path)) as target:
         source.backup(target)
     return path
 
@@ -120,8 +122,8 @@ def test_plain_copy_put_in_place(drills: Drills) -> None:
         for name in ("push", "api"):
             stack.processes[name].kill()
         for suffix in ("-wal", "-shm"):
-            Path(f"{database_of(stack)}{suffix}").unlink(missing_ok=True)
-        shutil.copy(copy, database_of(stack))
+            Path(f"{file_of(stack)}{suffix}").unlink(missing_ok=True)
+        shutil.copy(copy, file_of(stack))
         await scene.load.until(lambda: not any(device.socket for device in scene.load.devices), "no socket is left")
         scene.history.add("restore", copied=copied)
         epochs = {device.follower.epoch for device in scene.load.devices}

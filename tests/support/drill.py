@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 
 from support.history import History, checker
-from support.load import Load, database_of
+from support.load import Load
+from support.postgres import Cluster
 from support.shared import MakeStack
 from support.stack import ROOT, Stack
+from support.stored import file_of, for_checker, on_postgres
 
 REPORTS = ROOT / "build/reports"
 # A bound of the contract is held with this much patience, for slow machines.
@@ -90,6 +92,14 @@ class Drills:
         self, make_stack: MakeStack, seed: int, rows: list[list[str]], measured: list[tuple[float, float]]
     ) -> None:
         self.make_stack, self.seed, self.rows, self.measured = make_stack, seed, rows, measured
+        self.cluster: Cluster | None = None  # where the databases are made; None: each is a SQLite file
+
+    def _named(self, fault: str, settings: dict[str, str] | None) -> tuple[str, dict[str, str]]:
+        """The fault as the table names it, and the stack's settings with its database."""
+        if not self.cluster:
+            return fault, settings or {}
+        url = self.cluster.url(self.cluster.new_database())
+        return f"{fault} (PostgreSQL)", {"database.url": url} | (settings or {})
 
     def run(
         self,
@@ -103,6 +113,7 @@ class Drills:
         **load: Any,
     ) -> Any:
         """Runs it and asserts that nothing was violated; the checker's report. `idle`: it does not always flow."""
+        fault, settings = self._named(fault, settings)
         print(f"\n{fault}: seed {self.seed}", flush=True)
         stack = (make_stack or self.make_stack)(settings)
         folder = REPORTS / "drills"
@@ -113,7 +124,7 @@ class Drills:
             rate = asyncio.run(self._play(fault, act, Load(stack, history, self.seed, **load), calm_s))
         finally:
             history.close()
-        report = checker.check(history.records(), database_of(stack))
+        report = checker.check(history.records(), for_checker(stack, path.with_suffix(".db")))
         self.rows.append(report.row())
         self.measured.append((NOTICE_S, report.notice_s))
         print(f"{rate:.0f} messages/s while it happened\n{checker.table([report.row()])}", flush=True)
@@ -121,6 +132,7 @@ class Drills:
             self._keep(stack, path)
         elif not os.environ.get("STONECHAT_TEST_KEEP"):
             path.unlink()
+            path.with_suffix(".db").unlink(missing_ok=True)
         listed = "\n".join(f"{kind}: {sentence}" for kind, sentence in report.violations[:20])
         assert not report.violations, f"seed {self.seed}, {len(report.violations)} violations, see {path}:\n{listed}"
         assert rate >= MESSAGES_PER_SECOND or idle, f"only {rate:.0f} messages/s while it happened"
@@ -142,9 +154,11 @@ class Drills:
 
     @staticmethod
     def _keep(stack: Stack, path: Path) -> None:
-        """The database beside the history, with what its log holds."""
+        """The database beside the history, with what its log holds; a copy of PostgreSQL's is there already."""
+        if on_postgres(stack):
+            return
         for suffix in ("", "-wal"):
-            source = Path(f"{database_of(stack)}{suffix}")
+            source = Path(f"{file_of(stack)}{suffix}")
             if source.exists():
                 shutil.copy(source, f"{path.with_suffix('.db')}{suffix}")
 

@@ -7,12 +7,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import sqlite3
 import uuid
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +18,7 @@ from support.device import Account, Device
 from support.history import History
 from support.pool import LostError, Pool
 from support.stack import Stack
+from support.stored import read_all
 
 Json = dict[str, Any]
 
@@ -273,11 +271,12 @@ class Load:
     # -- the end
     def lagging(self) -> list[str]:
         """The devices that don't know all that is stored, and what they lack."""
-        with closing(sqlite3.connect(f"file:{database_of(self.stack)}?mode=ro", uri=True)) as database:
-            heads = dict(
-                database.execute("SELECT id, last_rev FROM users UNION ALL SELECT id, last_rev FROM conversations")
-            )
-            rows = database.execute("SELECT user_id, conversation_id FROM members WHERE left_at IS NULL").fetchall()
+        streams, rows = read_all(
+            self.stack,
+            "SELECT id, last_rev FROM users UNION ALL SELECT id, last_rev FROM conversations",
+            "SELECT user_id, conversation_id FROM members WHERE left_at IS NULL",
+        )
+        heads = dict(streams)
         lagging = []
         for device in self.devices:
             mine = [conversation for user, conversation in rows if user == device.account.id]
@@ -309,11 +308,6 @@ class Load:
         for device in self.devices:
             await device.stop()
         self.http.close()
-
-
-def database_of(stack: Stack) -> Path:
-    """The file of a stack's database."""
-    return Path(stack.settings.get("database.url", "").removeprefix("sqlite:") or stack.data / "stonechat.db")
 
 
 def a_seed() -> int:
