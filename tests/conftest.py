@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def make_stack() -> Iterator[MakeStack]:
     """Starts stacks with other settings, or to be broken: make_stack({"limits.auth_ms": "300"}, pushes=2)."""
     made: list[Stack] = []
 
-    def make(settings: dict[str, str] | None = None, **several: int) -> Stack:
+    def make(settings: dict[str, str] | None = None, **several: Any) -> Stack:
         made.append(Stack(settings, **several).start())
         return made[-1]
 

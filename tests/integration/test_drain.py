@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 from httpx import Response
 
 from support.client import Person
@@ -174,6 +175,7 @@ def told_to_end_with_a_request_under_way(stack: Stack, send: Callable[[], None])
     return waiting
 
 
+@pytest.mark.sqlite
 def test_a_request_under_way_is_answered_before_the_api_ends(make_stack: MakeStack) -> None:
     stack = make_stack()
     ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
@@ -190,6 +192,7 @@ def test_a_request_under_way_is_answered_before_the_api_ends(make_stack: MakeSta
     assert answers[0].json()["id"] in {message["id"] for message in bob.history(room)}
 
 
+@pytest.mark.sqlite
 def test_a_second_sigterm_ends_the_api_at_once(make_stack: MakeStack) -> None:
     """With a request that never ends, since another process holds the database: the first SIGTERM waits for it."""
     stack = make_stack()

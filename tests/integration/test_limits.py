@@ -78,7 +78,7 @@ def test_both_doors_share(make_stack: MakeStack) -> None:
 
 def test_two_api_processes_share(make_stack: MakeStack) -> None:
     stack = make_stack(SENDS)
-    shared = {"database.url": f"sqlite:{stack.data}/stonechat.db", "redis.url": f"unix:{stack.run}/redis.sock"}
+    shared = {"database.url": stack.place.url, "redis.url": f"unix:{stack.run}/redis.sock"}
     other = make_stack(SENDS | shared)
     ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
     elsewhere = Person(other, Api(other).log_in(ann.username).json())

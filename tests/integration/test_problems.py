@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import sqlite3
 import uuid
-from contextlib import closing
 
 import httpx
 import pytest
@@ -168,12 +166,12 @@ def test_readyz_follows_the_database(own_stack: Stack) -> None:
         wait_until(lambda: httpx.get(own_stack.push_url + "/readyz").status_code == status, f"/readyz is {status}", 20)
 
     push_says(200)
-    with closing(sqlite3.connect(own_stack.data / "stonechat.db")) as database:
-        database.execute("ALTER TABLE meta RENAME TO meta_away")
+    with own_stack.database() as database:
+        database.query("ALTER TABLE meta RENAME TO meta_away")
         push_says(503)
         assert httpx.get(own_stack.url + "/readyz").status_code == 503
         assert httpx.get(own_stack.push_url + "/healthz").status_code == 200
-        database.execute("ALTER TABLE meta_away RENAME TO meta")
+        database.query("ALTER TABLE meta_away RENAME TO meta")
         push_says(200)
 
 

@@ -39,6 +39,8 @@ from support.problems import problem
 from support.stack import Stack
 from support.waiting import wait_until
 
+pytestmark = pytest.mark.sqlite
+
 Json = dict[str, Any]
 
 # A bound of the contract is held with this much patience, for slow machines.

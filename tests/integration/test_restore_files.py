@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from support.client import Person
 from support.copies import (
     change,
@@ -23,6 +25,8 @@ from support.copies import (
     without_progress,
 )
 from support.stack import Stack, build_folder
+
+pytestmark = pytest.mark.sqlite
 
 
 def test_there_must_be_room(own_stack: Stack) -> None:

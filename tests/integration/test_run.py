@@ -46,7 +46,7 @@ def make_run() -> Iterator[MakeRun]:
 def somebody(run: Run) -> Person:
     """A person on the running copy; of a Stack only the addresses are used."""
     stack = Stack.__new__(Stack)
-    stack.url, stack.push_url = run.url, f"http://127.0.0.1:{run.port + 1}"
+    stack.url, stack.urls, stack.push_url = run.url, [run.url], f"http://127.0.0.1:{run.port + 1}"
     return Person.new(stack)
 
 

@@ -1,7 +1,7 @@
-"""A private PostgreSQL cluster: on a unix socket and a port of its own, in a folder of its own, ended by its process id.
+"""A private PostgreSQL cluster: on a unix socket and a port of its own, in a folder of its own.
 
-PostgreSQL refuses to run as root: then it runs as the user that Debian's package made for it, else as nobody. Who connects
-by the socket is trusted (the folder is the owner's alone), by TCP the role `stonechat` needs its password.
+PostgreSQL refuses to run as root: then it runs as the user that Debian's package made for it, else as nobody. Who
+connects by the socket is trusted (the folder is the owner's alone), by TCP the role `stonechat` needs its password.
 
 For the unit tests in C, which know nothing of Python: `python3 -m support.postgres start|stop FOLDER`."""
 
@@ -111,7 +111,7 @@ class Cluster:
         ]
 
     def start(self, *options: str) -> Cluster:
-        """Starts it and waits until it answers; without options it goes when the tests go, also when they are killed."""
+        """Starts it and waits until it answers. Without options it goes when the tests go, however they do."""
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 _as_owner(self._argv(), *(options or ("--pdeathsig", "QUIT"))),

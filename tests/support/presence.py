@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,32 +138,33 @@ class Monitor:
 
 
 def rows(stack: Stack, sql: str, *values: Any) -> list[Any]:
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=20)) as db:
-        found = db.execute(sql, values).fetchall()
-        db.commit()
-        return found
+    with stack.database() as database:
+        return database.query(sql, *values)
 
 
 def large_group(stack: Stack, members: list[Person], n_others: int) -> str:
     """A group of these and of as many people who never come, put into the database past the server."""
     group, now = new_id(), 1_700_000_000_000
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=20)) as db:
-        others = [new_id() for _ in range(n_others)]
-        db.executemany(
-            "INSERT INTO users (id, username, username_key, display_name, display_name_key, password_hash, role,"
-            " created_at) VALUES (?, ?, ?, 'Nobody', 'nobody', '-', 'member', ?)",
-            [(one, f"n{one[-12:]}", f"n{one[-12:]}", now) for one in others],
-        )
-        everybody = [one.id for one in members] + others
-        db.execute(
+    others = [new_id() for _ in range(n_others)]
+    everybody = [one.id for one in members] + others
+    with stack.database() as database:
+        database.begin()
+        for one in others:
+            database.query(
+                "INSERT INTO users (id, username, username_key, display_name, display_name_key, password_hash, role,"
+                " created_at) VALUES (?, ?, ?, 'Nobody', 'nobody', '-', 'member', ?)",
+                one, f"n{one[-12:]}", f"n{one[-12:]}", now,
+            )  # fmt: skip
+        database.query(
             "INSERT INTO conversations (id, kind, title, rev, last_rev, change_no, created_by, created_at,"
             " member_count) VALUES (?, 'group', 'All', 1, 1, 0, ?, ?, ?)",
-            (group, everybody[0], now, len(everybody)),
-        )
-        db.executemany(
-            "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at)"
-            " VALUES (?, ?, 'member', 1, 0, ?)",
-            [(group, one, now) for one in everybody],
-        )
-        db.commit()
+            group, everybody[0], now, len(everybody),
+        )  # fmt: skip
+        for one in everybody:
+            database.query(
+                "INSERT INTO members (conversation_id, user_id, role, rev, user_rev, joined_at)"
+                " VALUES (?, ?, 'member', 1, 0, ?)",
+                group, one, now,
+            )  # fmt: skip
+        database.commit()
     return group

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from support.database import IS_POSTGRES, Place, Session
 from support.ports import free_block
 from support.process import END_WITHIN_S, Process
 from support.secrets import SECRETS
@@ -54,9 +55,18 @@ class Stack:
     lighttpd knows the first; the others are reached at push_urls[1], push_urls[2] ...
 
     `apis`: so many API processes (three at most), each behind a lighttpd of its own: urls[0], urls[1] ... A test says
-    which of them it means (Person.through); none is chosen by chance."""
+    which of them it means (Person.through); none is chosen by chance.
 
-    def __init__(self, settings: dict[str, str] | None = None, *, pushes: int = 1, apis: int = 1) -> None:
+    `database`: sqlite or postgres, else what the run says (support/database.py)."""
+
+    def __init__(
+        self,
+        settings: dict[str, str] | None = None,
+        *,
+        pushes: int = 1,
+        apis: int = 1,
+        database: str | None = None,
+    ) -> None:
         # Not below the test's own folder: the path of a unix socket has at most 107 bytes.
         self.data = Path(tempfile.mkdtemp(prefix="stonechat-pytest-"))
         self.log = self.data / "log"
@@ -68,11 +78,14 @@ class Stack:
         self.url = self.urls[0]
         self.push_url = f"http://127.0.0.1:{self.push_port}"
         self.push_urls = [f"http://127.0.0.1:{self.push_port + n}" for n in range(pushes)]
+        postgres = IS_POSTGRES if database is None else database == "postgres"
+        self.place = Place(self.data, (settings or {}).get("database.url"), postgres)
         self.settings = (
             {
                 "port": str(self.port),
                 "push.port": str(self.push_port),
                 "data": str(self.data),
+                "database.url": self.place.url,
                 # lighttpd.conf reads these from the environment and has no defaults of its own.
                 "bind": "127.0.0.1",
                 "push.bind": "127.0.0.1",
@@ -165,6 +178,10 @@ class Stack:
         for n in range(1, len(self.urls)):
             self._add_api(n)
 
+    def database(self) -> Session:
+        """A connection to the database, past the programs."""
+        return Session(self.place.url)
+
     def migrate(self) -> str:
         """`stonechat migrate`; what it printed."""
         done = subprocess.run(
@@ -255,6 +272,7 @@ class Stack:
         if reports := self.sanitizer_reports():
             wrong.append(reports)
         wrong += SECRETS.in_files(self.log)
+        self.place.remove()
         if not wrong and not os.environ.get("STONECHAT_TEST_KEEP"):
             shutil.rmtree(self.data, ignore_errors=True)
         return wrong

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
+from typing import Any
 
 from support.stack import Stack
 
 
 def write(stack: Stack, statement: str, *values: object) -> int:
     """One statement in a transaction of its own, as short as can be; how many rows it changed."""
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
-        return database.execute(statement, values).rowcount
+    with stack.database() as database:
+        return len(database.query(statement + " RETURNING 1", *values))
 
 
-def read(stack: Stack, query: str, *values: object) -> list[tuple[object, ...]]:
+def read(stack: Stack, query: str, *values: object) -> list[tuple[Any, ...]]:
     """The rows of one query."""
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
-        return database.execute(query, values).fetchall()
+    with stack.database() as database:
+        return database.query(query, *values)
 
 
 def now_ms() -> int:
@@ -31,16 +30,14 @@ def disable_user(stack: Stack, user_id: str) -> None:
 
 def announce_person(stack: Stack, user_id: str) -> None:
     """Counts a change in the person's stream, as an operation does; no record of it goes over the bus."""
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        (drawn,) = database.execute(
-            "UPDATE meta SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) WHERE key = 'change_no' RETURNING value"
-        ).fetchone()
-        changed = database.execute(
-            "UPDATE users SET last_rev = last_rev + 1, change_no = ? WHERE id = ?", (int(drawn), user_id)
-        )
-        assert changed.rowcount == 1
-        database.execute("COMMIT")
+    with stack.database() as database:
+        database.begin()
+        changed = database.query(
+            "UPDATE users SET last_rev = last_rev + 1, change_no = ? WHERE id = ? RETURNING 1",
+            database.change_no(), user_id,
+        )  # fmt: skip
+        assert len(changed) == 1
+        database.commit()
 
 
 def delete_user(stack: Stack, user_id: str) -> None:
