@@ -74,7 +74,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(start_limits(parts, ret_fault));
 	TRY(redis_create(config->redis_url, &app->redis, ret_fault));
 	TRY(start_cache(parts, ret_fault));
-	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
+	TRY(writer_create(config->database_url, (size_t)config->writer_threads, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));
 	TRY(retirer_start(config->database_url, app->writer, &parts->retirer, ret_fault));

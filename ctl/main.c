@@ -20,6 +20,8 @@ static const struct command {
 	{"migrate-db", "migrate-db --to URL ...", "moves all data to another database while the servers run",
 	 cmd_migrate_db},
 	{"restore", "restore FILE", "puts a copy of the database in the place of the one in use", cmd_restore},
+	{"restored", "restored", "begins a new epoch, after the database server's tools have put a copy back",
+	 cmd_restored},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -260,7 +260,7 @@ start_writing(struct app *app, struct fault *ret_fault)
 	TRY(migrate_check_url(config->database_url, ret_fault));
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(rate_limit_create(&limits, config->redis_url, &app->limiter, ret_fault));
-	TRY(writer_create(config->database_url, app->bus, &app->writer, ret_fault));
+	TRY(writer_create(config->database_url, (size_t)config->writer_threads, app->bus, &app->writer, ret_fault));
 	TRY(db_keeper_start(config->database_url, &app->keeper, ret_fault));
 	return pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault);
 }

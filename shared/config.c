@@ -73,6 +73,9 @@ static const struct setting settings[] = {
 	    "of Redis' memory, for pages that one api has read; 0: none are kept there"),
 	INT("cache.redis_ttl_s", cache_redis_ttl_s, "60", 2, 86400, "s", "life of a page in Redis"),
 
+	INT("writer.threads", writer_threads, "0", 0, 64, NULL,
+	    "of each api and push process that write to the database; 0: 4 on PostgreSQL, 1 on SQLite"),
+
 	INT("push.port", push_port, "0", 0, 65535, NULL, "of the WebSockets; 0: port + 1"),
 	TEXT("push.bind", push_bind, "127.0.0.1", "address on which push answers"),
 	INT("push.processes", push_processes, "1", 0, 64, NULL,

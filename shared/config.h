@@ -30,6 +30,7 @@ struct config {
 	const char *log_level;       /* log.level: debug info warn error */
 
 	const char *api_socket; /* api.socket: path */
+	int64_t writer_threads;
 	int64_t api_threads;
 	int64_t api_processes; /* api.processes: on this host, of one socket */
 

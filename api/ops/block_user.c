@@ -13,6 +13,8 @@ op_block_user(struct req *req)
 		return req_fail(req, ERR_NOT_FOUND, "user_not_found", "There is no such person.");
 	memcpy(write.user_id, req->caller.user_id, ID_SIZE);
 	memcpy(write.session_id, req->caller.session_id, ID_SIZE);
+	id_direct_conversation(write.user_id, write.block.user_id, write.conversation_id);
+	write.op.conversation_id = write.conversation_id;
 
 	enum status status = writer_run(req->app->writer, &write.op);
 	req->fault = write.op.fault;

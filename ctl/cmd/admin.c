@@ -110,7 +110,7 @@ admin_write(struct admin *admin, struct write_op *op)
 
 	TRY(bus_create(admin->config->redis_url, &bus, &admin->fault));
 	bool told = wait_for_redis(bus);
-	status = writer_create(admin->config->database_url, bus, &writer, &admin->fault);
+	status = writer_create(admin->config->database_url, 1, bus, &writer, &admin->fault);
 	if (status == OK) {
 		status = writer_run(writer, op);
 		if (status != OK)

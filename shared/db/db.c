@@ -165,10 +165,26 @@ db_in_transaction(const struct db *db)
 	return db->transaction != TRANSACTION_NONE;
 }
 
-bool
-db_clashed(const struct db *db)
+enum db_trouble
+db_trouble(const struct db *db)
 {
-	return db->driver->clashed && db->driver->clashed(db->connection);
+	return db->driver->trouble ? db->driver->trouble(db->connection) : DB_TROUBLE_NONE;
+}
+
+size_t
+db_writers(const struct db *db)
+{
+	return db->driver->writers;
+}
+
+enum status
+db_take_time(struct db *db)
+{
+	if (db->transaction == TRANSACTION_NONE)
+		db_misuse("db_take_time outside a transaction", NULL);
+	if (db->failed)
+		return ERR_UNAVAILABLE;
+	return db->driver->take_time ? db_checked(db, db->driver->take_time(db->connection)) : OK;
 }
 
 static void

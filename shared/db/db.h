@@ -41,6 +41,9 @@ enum db_transaction {
 
 MUST_USE enum status db_begin(struct db *db, enum db_transaction kind);
 
+/* The statements of the open transaction may take as long as they take: an operator waits for them, no client does. */
+MUST_USE enum status db_take_time(struct db *db);
+
 /* ERR_UNAVAILABLE: nothing was committed; ERR_INTERNAL with *ret_unknown true: nobody can say (the same ids settle it). The
  * transaction is over either way. Ending a read transaction is a commit. `ret_unknown` may be NULL. */
 MUST_USE enum status db_commit(struct db *db, bool *ret_unknown);
@@ -49,9 +52,17 @@ MUST_USE enum status db_commit(struct db *db, bool *ret_unknown);
 void db_rollback(struct db *db);
 bool db_in_transaction(const struct db *db);
 
-/* Whether the newest error of this transaction (rolled back or not) was a clash with another one, a deadlock: nobody is at fault,
- * and running the same again at once may succeed. */
-bool db_clashed(const struct db *db);
+/* What the newest error of the newest transaction (rolled back or not) had to do with other transactions. Nothing was stored,
+ * and nobody is at fault. */
+enum db_trouble {
+	DB_TROUBLE_NONE,
+	DB_TROUBLE_CLASH,  /* a deadlock: running the same again at once may succeed */
+	DB_TROUBLE_LOCKED, /* somebody kept a row locked for longer than is waited */
+};
+enum db_trouble db_trouble(const struct db *db);
+
+/* How many connections write at once with profit. */
+size_t db_writers(const struct db *db);
 
 /* Locks rows against other writers until the end of the transaction, in sorted order; the caller sorts. Nothing to do where
  * writers take turns anyway. ERR_UNAVAILABLE when the wait was too long. */

@@ -23,6 +23,7 @@ enum db_column_type { DB_COLUMN_NULL, DB_COLUMN_INT64, DB_COLUMN_TEXT, DB_COLUMN
 
 struct db_driver {
 	enum db_dialect dialect;
+	size_t writers; /* see db_writers */
 
 	/* `address` is the url behind its scheme and colon. */
 	enum status (*open)(const char *address, enum db_access access, struct db_connection **ret_connection,
@@ -37,6 +38,7 @@ struct db_driver {
 	enum status (*commit)(struct db_connection *connection, bool *ret_unknown);
 	void (*rollback)(struct db_connection *connection);
 
+	enum status (*take_time)(struct db_connection *connection); /* see db_take_time; NULL: nothing limits it */
 	enum status (*lock)(struct db_connection *connection, enum db_lockable table, const char *const *ids,
 			    size_t n_ids);
 	enum status (*lock_schema)(
@@ -45,9 +47,8 @@ struct db_driver {
 	enum status (*change_no)(struct db_connection *connection, int64_t *ret_change_no);
 	enum status (*change_position)(struct db_connection *connection, int64_t *ret_position);
 	enum status (*timeline)(struct db_connection *connection, int64_t *ret_timeline);
-	/* Whether the newest error of this transaction was one with another (a deadlock): the same may succeed at once. NULL
-	 * where there is none. */
-	bool (*clashed)(const struct db_connection *connection);
+	/* What the newest error of this transaction had to do with other transactions; NULL where they never meet. */
+	enum db_trouble (*trouble)(const struct db_connection *connection);
 
 	/* *ret_n_parameters: the parameters are $1 ... $n, each at least once. *ret_writes: it changes data. */
 	enum status (*prepare)(struct db_connection *connection, const char *sql, struct db_statement **ret_statement,

@@ -58,10 +58,10 @@ postgres_connection_number(const struct db_connection *connection)
 	return connection->number;
 }
 
-static bool
-postgres_clashed(const struct db_connection *connection)
+static enum db_trouble
+postgres_trouble(const struct db_connection *connection)
 {
-	return connection->clashed;
+	return connection->trouble;
 }
 
 static enum status
@@ -91,7 +91,7 @@ postgres_begin(struct db_connection *connection, enum db_transaction kind)
 	if (status == ERR_UNAVAILABLE && !connection->handle && !is_new && driver_postgres_connect(connection) == OK)
 		status = begin(connection, kind);
 	connection->in_transaction = status == OK;
-	connection->clashed = false;
+	connection->trouble = DB_TROUBLE_NONE;
 	connection->kind = kind;
 	return status == OK ? OK : ERR_UNAVAILABLE;
 }
@@ -117,6 +117,7 @@ postgres_commit(struct db_connection *connection, bool *ret_unknown)
 	committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
 	PQclear(result);
 	connection->in_transaction = false;
+	connection->patient = false;
 	*ret_unknown = writes && committed && connection->warned;
 	if (*ret_unknown)
 		return ERR_INTERNAL;
@@ -184,19 +185,24 @@ postgres_lock(struct db_connection *connection, enum db_lockable table, const ch
 	return status;
 }
 
-/* A migration may take long, and may wait for the locks of those who are at work, but not for ever: they wait behind it. */
 static enum status
-postgres_lock_schema(struct db_connection *connection)
+postgres_take_time(struct db_connection *connection)
 {
-	char sql[256];
-
 	if (!connection->handle)
 		return ERR_UNAVAILABLE;
 	connection->patient = true;
-	snprintf(sql, sizeof sql,
-		 "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
-		 " SET LOCAL lock_timeout = '10s'; SELECT pg_advisory_xact_lock(%d)",
-		 SCHEMA_LOCK);
+	return driver_postgres_query(
+		connection, "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0", NULL);
+}
+
+/* A migration waits for the locks of those who are at work, but not for ever: they wait behind it. */
+static enum status
+postgres_lock_schema(struct db_connection *connection)
+{
+	char sql[96];
+
+	TRY(postgres_take_time(connection));
+	snprintf(sql, sizeof sql, "SET LOCAL lock_timeout = '10s'; SELECT pg_advisory_xact_lock(%d)", SCHEMA_LOCK);
 	return driver_postgres_query(connection, sql, NULL);
 }
 
@@ -245,14 +251,10 @@ postgres_timeline(struct db_connection *connection, int64_t *ret_timeline)
 static enum status
 postgres_lock_out(struct db_connection *connection)
 {
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
-	connection->patient = true;
-	return driver_postgres_query(
-		connection,
-		"SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
-		" SET LOCAL lock_timeout = '300ms'; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE",
-		NULL);
+	TRY(postgres_take_time(connection));
+	return driver_postgres_query(connection,
+				     "SET LOCAL lock_timeout = '300ms'; LOCK TABLE meta IN ACCESS EXCLUSIVE MODE",
+				     NULL);
 }
 
 static enum status
@@ -263,6 +265,7 @@ postgres_run_script(struct db_connection *connection, const char *sql)
 
 const struct db_driver db_driver_postgres = {
 	.dialect = DB_DIALECT_POSTGRES,
+	.writers = 4,
 	.open = postgres_open,
 	.close = postgres_close,
 	.error = postgres_error,
@@ -270,13 +273,14 @@ const struct db_driver db_driver_postgres = {
 	.begin = postgres_begin,
 	.commit = postgres_commit,
 	.rollback = postgres_rollback,
+	.take_time = postgres_take_time,
 	.lock = postgres_lock,
 	.lock_schema = postgres_lock_schema,
 	.has_table = postgres_has_table,
 	.change_no = postgres_change_no,
 	.change_position = postgres_change_position,
 	.timeline = postgres_timeline,
-	.clashed = postgres_clashed,
+	.trouble = postgres_trouble,
 	.prepare = driver_postgres_prepare,
 	.destroy = driver_postgres_destroy,
 	.bind_text = driver_postgres_bind_text,

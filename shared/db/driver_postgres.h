@@ -25,7 +25,7 @@ struct db_connection {
 	enum db_transaction kind;
 	int64_t change_no; /* of the open write transaction */
 	bool warned;       /* the server has sent a warning since this was cleared */
-	bool clashed;      /* see db_driver.clashed */
+	enum db_trouble trouble;
 	bool outdated;     /* the newest error concerns what was prepared, which must be prepared again */
 	bool patient;      /* a migration: its statements take as long as they take */
 

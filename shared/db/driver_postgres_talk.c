@@ -46,11 +46,12 @@ status_of(const char *state)
 	return is_class(state, "XX") || is_class(state, "P0") ? ERR_INTERNAL : ERR_UNAVAILABLE;
 }
 
-/* Two transactions that stood in each other's way: neither is at fault, and nothing was stored. */
-static bool
-is_clash(const char *state)
+static enum db_trouble
+trouble_of(const char *state)
 {
-	return strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0;
+	if (strcmp(state, "55P03") == 0)
+		return DB_TROUBLE_LOCKED;
+	return strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 ? DB_TROUBLE_CLASH : DB_TROUBLE_NONE;
 }
 
 /* "cached plan must not change result type" after a migration, or a pooler that has handed us another session. */
@@ -102,7 +103,7 @@ judge(struct db_connection *connection, const PGresult *result)
 	if (!state)
 		return lost(connection, PQresultErrorMessage(result));
 	driver_postgres_note(connection, "%s (SQLSTATE %s)", primary ? primary : "", state);
-	connection->clashed = is_clash(state);
+	connection->trouble = trouble_of(state);
 	connection->outdated = is_outdated(state);
 	if (!severity || strcmp(severity, "ERROR") != 0 || is_wrong_server(connection, state))
 		driver_postgres_lose(connection); /* FATAL and PANIC: the server closes it too */

@@ -395,6 +395,7 @@ sqlite_run_script(struct db_connection *connection, const char *sql)
 
 const struct db_driver db_driver_sqlite = {
 	.dialect = DB_DIALECT_SQLITE,
+	.writers = 1,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.error = sqlite_error,

@@ -38,8 +38,8 @@ copy_path(const char *url, const char **ret_path, struct fault *ret_fault)
 	if (strncmp(url, scheme, strlen(scheme)) != 0)
 		return fault_set(
 			ret_fault, ERR_INVALID, "database_url", NULL,
-			"This is for a database in a file (database.url = sqlite:<path>); use the tools of your "
-			"database server.");
+			"This is for a database in a file (database.url = sqlite:<path>): use pg_restore, then "
+			"`stonechat restored` (docs/operations.md).");
 	*ret_path = url + strlen(scheme);
 	return OK;
 }

@@ -114,14 +114,12 @@ lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
 		if (i == 0 || strcmp(ids[i], ids[n_unique - 1]) != 0)
 			ids[n_unique++] = ids[i];
 
-	enum status status = db_lock(batch->db, table, ids, n_unique);
-	batch->lock_failed = status == ERR_UNAVAILABLE;
-	return status;
+	return db_lock(batch->db, table, ids, n_unique);
 }
 
 /* What the writer does with an operation of a kind. */
 static const struct {
-	/* Adds the people whose streams it may advance, as far as can be told before the lock. NULL: nobody's. */
+	/* Adds the people whose streams it may advance; its conversation is locked already. NULL: nobody's. */
 	enum status (*find_users)(struct batch *batch, struct write_op *op, struct batch_users *users);
 	enum status (*run)(struct batch *batch, struct write_op *op); /* NULL: runs are one step, see run_ops */
 } kinds[] = {
@@ -147,7 +145,8 @@ static const struct {
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
 
-/* All rows that the batch may advance: conversations first, then people. */
+/* All rows that the batch may advance: conversations first, then people, who are looked for when nobody can join or leave any
+ * more. */
 static enum status
 lock_rows(struct batch *batch)
 {
@@ -155,15 +154,13 @@ lock_rows(struct batch *batch)
 	struct batch_users users = {0};
 	size_t n_conversations = 0;
 
-	for (size_t i = 0; i < batch->n_ops; i++) {
-		struct write_op *op = batch->ops[i];
-
-		if (op->conversation_id)
-			conversations[n_conversations++] = op->conversation_id;
-		if (kinds[op->kind].find_users)
-			TRY(kinds[op->kind].find_users(batch, op, &users));
-	}
+	for (size_t i = 0; i < batch->n_ops; i++)
+		if (batch->ops[i]->conversation_id)
+			conversations[n_conversations++] = batch->ops[i]->conversation_id;
 	TRY(lock(batch, DB_LOCK_CONVERSATIONS, conversations, n_conversations));
+	for (size_t i = 0; i < batch->n_ops; i++)
+		if (kinds[batch->ops[i]->kind].find_users)
+			TRY(kinds[batch->ops[i]->kind].find_users(batch, batch->ops[i], &users));
 	return lock(batch, DB_LOCK_USERS, users.ids, users.n);
 }
 
@@ -211,6 +208,7 @@ explain(enum status status, bool unknown, struct fault *fault)
 
 enum outcome {
 	OUTCOME_COMMITTED,
+	OUTCOME_CLASHED, /* rolled back for the sake of another transaction: to be run again as it is */
 	OUTCOME_FAILED,  /* rolled back; the operations may be to blame */
 	OUTCOME_REFUSED, /* nothing can be written now, or nobody knows: not to be run again */
 };
@@ -241,9 +239,13 @@ transact(struct batch *batch, struct fault *ret_fault)
 	log_debug("writer_rollback", LOG_S("status", status_name(status)), LOG_S("error", db_error(batch->db)),
 		  LOG_I("operations", batch->n_ops));
 	db_rollback(batch->db);
+	batch->lock_failed = db_trouble(batch->db) == DB_TROUBLE_LOCKED;
 	if (failed && failed->fault.code)
 		*ret_fault = failed->fault;
+	bool clashed = db_trouble(batch->db) == DB_TROUBLE_CLASH || (status == ERR_CONFLICT && !ret_fault->code);
 	explain(status, unknown, ret_fault);
+	if (clashed && !unknown)
+		return OUTCOME_CLASHED;
 	/* A full disk or a lost connection is not this operation's fault: those after it would fare no better. */
 	if (status == ERR_UNAVAILABLE && !batch->lock_failed && batch->n_ops == 1)
 		outcome = OUTCOME_REFUSED;
@@ -287,7 +289,7 @@ count(const struct batch *batch, int64_t started_us)
 
 /* One transaction: committed and published, or all operations have the fault. */
 static enum outcome
-attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
+attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
 {
 	struct batch batch = {
 		.runner = runner,
@@ -314,6 +316,22 @@ attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *
 	*ret_lock_failed = batch.lock_failed;
 	arena_finish(&batch.arena);
 	return outcome;
+}
+
+enum { CLASHES_MAX = 3 };
+
+/* Two transactions that stood in each other's way seldom do so twice; somebody else's row with the same key is there by then. */
+static enum outcome
+attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
+{
+	enum outcome outcome = OUTCOME_CLASHED;
+
+	for (int i = 0; i < CLASHES_MAX && outcome == OUTCOME_CLASHED; i++) {
+		if (i > 0)
+			metrics_add(METRIC_WRITER_CLASHES, 1);
+		outcome = attempt_once(runner, ops, n_ops, ret_lock_failed);
+	}
+	return outcome == OUTCOME_CLASHED ? OUTCOME_FAILED : outcome;
 }
 
 static bool

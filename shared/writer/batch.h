@@ -48,7 +48,7 @@ struct batch {
 	struct batch_record *first_record, *last_record; /* in rev order per channel */
 	size_t n_stored, n_replayed, n_changed;          /* messages */
 	const char *live_session_id;                     /* the last one found alive, or NULL */
-	bool lock_failed;                                /* the wait for a lock was too long */
+	bool lock_failed;                                /* it ended because a wait for a lock was too long */
 };
 
 /* Runs the operations (the array is sorted in place): commits, publishes, and fills in status, fault and results. The caller

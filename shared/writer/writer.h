@@ -1,5 +1,5 @@
-/* All writes of a process: one thread that commits what has queued in one transaction (group commit), announces it on the
- * bus, then answers.
+/* All writes of a process: threads that each commit what has queued in one transaction (group commit), announce it on the bus,
+ * then answer. A conversation is one thread's; SQLite, where one writes at a time, has one.
  *
  * No timer: a batch is what gathered while the last one committed. No savepoints: an error rolls the batch back and its
  * operations run again one by one, so every operation must be re-runnable. */
@@ -19,7 +19,7 @@
 #include "model/session.h"
 #include "model/user.h"
 
-enum { WRITER_BATCH_MAX = 512, WRITER_QUEUE_MAX = 16384 };
+enum { WRITER_BATCH_MAX = 512, WRITER_QUEUE_MAX = 16384, WRITER_THREADS_MAX = 64 };
 
 enum write_kind {
 	WRITE_SEND_MESSAGE,   /* struct write_send_message */
@@ -48,7 +48,7 @@ enum write_kind {
  * writer's thread and must not block. */
 struct write_op {
 	enum write_kind kind;
-	const char *conversation_id; /* the batch is sorted by it; NULL: none */
+	const char *conversation_id; /* the thread is chosen and the batch sorted by it; NULL: none */
 	void (*done)(struct write_op *op);
 	void *context; /* the caller's */
 
@@ -114,7 +114,8 @@ struct write_access_token {
 
 /* Whether user_id blocks block.user_id. ERR_NOT_FOUND (user_not_found) for blocking nobody, ERR_INVALID for oneself. */
 struct write_block {
-	struct write_op op;
+	struct write_op op; /* of their direct conversation: a block and a message wait for each other */
+	char conversation_id[ID_SIZE];
 	char user_id[ID_SIZE], session_id[ID_SIZE];
 	struct block block;
 };
@@ -247,11 +248,12 @@ struct write_admission {
 
 struct writer;
 
-/* Opens its connection to `database_url` and starts the thread. `bus` may be NULL in tests. */
-MUST_USE enum status writer_create(const char *database_url, struct bus *bus, struct writer **ret_writer,
-				   struct fault *ret_fault);
+/* Opens the connections to `database_url` and starts the threads; n_threads 0: as many as the database makes use of. `bus` may
+ * be NULL in tests. */
+MUST_USE enum status writer_create(const char *database_url, size_t n_threads, struct bus *bus,
+				   struct writer **ret_writer, struct fault *ret_fault);
 
-/* Commits and answers what has been submitted, then ends the thread. NULL is fine. */
+/* Commits and answers what has been submitted, then ends the threads. NULL is fine. */
 void writer_destroy(struct writer *writer);
 
 /* Queues an operation; from any thread, never blocks. Full: ERR_UNAVAILABLE and `done` is not called. */

@@ -173,7 +173,7 @@ start(void)
 		.sockets_per_user = 16,
 	};
 
-	CHECK(writer_create(world.place.url, NULL, &world.writer, &fault) == OK, "%s", fault.detail);
+	CHECK(writer_create(world.place.url, 1, NULL, &world.writer, &fault) == OK, "%s", fault.detail);
 	CHECK(pipeline_create("direct", world.writer, &world.pipeline, &fault) == OK, "%s", fault.detail);
 	CHECK(loop_create(&world.loop) == OK, "no loop");
 	world.wheel = wheel_create(loop_uv(world.loop));

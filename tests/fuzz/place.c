@@ -128,7 +128,7 @@ fill(struct place *place)
 	struct writer *writer;
 	struct fault fault;
 
-	CHECK(writer_create(place->url, NULL, &writer, &fault) == OK, "%s", fault.detail);
+	CHECK(writer_create(place->url, 1, NULL, &writer, &fault) == OK, "%s", fault.detail);
 	CHECK(pipeline_create("direct", writer, &pipeline, &fault) == OK, "%s", fault.detail);
 	for (size_t i = 0; i < PLACE_PEOPLE; i++) {
 		log_in(place, writer, i, place->session_id[i], place->refresh_token[i]);

@@ -42,7 +42,7 @@ open_database(struct site *site)
 {
 	struct fault fault = {0};
 
-	CHECK(writer_create(site->place.url, NULL, &site->app.writer, &fault) == OK, "%s", fault.detail);
+	CHECK(writer_create(site->place.url, 1, NULL, &site->app.writer, &fault) == OK, "%s", fault.detail);
 	CHECK(pipeline_create("direct", site->app.writer, &site->app.pipeline, &fault) == OK, "%s", fault.detail);
 	site->mark = place_mark(&site->place);
 }

@@ -49,6 +49,10 @@ class Session:
     def begin(self) -> None:
         self.query("BEGIN IMMEDIATE" if self._sqlite else "BEGIN")
 
+    def begin_snapshot(self) -> None:
+        """What follows reads one state."""
+        self.query("BEGIN" if self._sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ")
+
     def commit(self) -> None:
         self.query("COMMIT")
 

@@ -258,7 +258,7 @@ setup(void **state)
 	check_ok(&test->database, meta_epoch(test->database.db, test->epoch));
 	add_user(test, "ada", test->ada);
 	add_user(test, "grace", test->grace);
-	check_ok(&test->database, writer_create(test->database.url, NULL, &test->writer, NULL));
+	check_ok(&test->database, writer_create(test->database.url, 1, NULL, &test->writer, NULL));
 	check_ok(&test->database, pipeline_create("direct", test->writer, &test->pipeline, NULL));
 	assert_int_equal(loop_create(&test->loop), OK);
 	assert_int_equal(storage_create(test->database.url, 2, test->loop, &test->storage, NULL), OK);

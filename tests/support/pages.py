@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -78,20 +76,20 @@ def reactions_of(rows: list[tuple[Any, ...]]) -> list[Json]:
 
 def read_state(stack: Stack, conversation_id: str) -> State:
     """One snapshot of the database."""
-    with closing(sqlite3.connect(stack.data / "stonechat.db", timeout=10, isolation_level=None)) as database:
-        database.execute("BEGIN")
-        ((last_seq, last_rev),) = database.execute(
-            "SELECT last_seq, last_rev FROM conversations WHERE id = ?", (conversation_id,)
-        ).fetchall()
-        rows = database.execute(
+    with stack.database() as database:
+        database.begin_snapshot()
+        ((last_seq, last_rev),) = database.query(
+            "SELECT last_seq, last_rev FROM conversations WHERE id = ?", conversation_id
+        )
+        rows = database.query(
             f"SELECT {', '.join(MESSAGE_KEYS)} FROM messages WHERE conversation_id = ? ORDER BY seq",  # noqa: S608
-            (conversation_id,),
-        ).fetchall()
-        given = database.execute(
+            conversation_id,
+        )
+        given = database.query(
             "SELECT seq, emoji, user_id FROM reactions WHERE conversation_id = ?"
             " ORDER BY seq, created_at, emoji, user_id",
-            (conversation_id,),
-        ).fetchall()
+            conversation_id,
+        )
     messages = [message_of(row, reactions_of([(e, u) for seq, e, u in given if seq == row[2]])) for row in rows]
     assert [m["seq"] for m in messages] == list(range(1, last_seq + 1))
     return State(last_rev, messages)

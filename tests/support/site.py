@@ -59,12 +59,11 @@ def with_addresses(text: str, changes: dict[str, str]) -> str:
 
 
 class Site(Stack):
-    """`settings` are of all hosts; a `database.url` among them takes the place of a SQLite file that both open."""
+    """`settings` are of all hosts; a `database.url` among them takes the place of the one that both open."""
 
     def __init__(self, settings: dict[str, str] | None = None) -> None:
         super().__init__({"limits.trusted_proxies": "127.0.0.1"} | (settings or {}))
         self.push_url, self.push_port, self.push_urls = self.url, self.port, [self.url]
-        self.settings.setdefault("database.url", f"sqlite:{self.data}/stonechat.db")
         self.settings.setdefault("redis.url", f"unix:{self.run}/redis.sock")
         self.env = self._environment()
         at = self.port

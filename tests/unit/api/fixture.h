@@ -60,7 +60,7 @@ fixture_set_up(struct fixture *f)
 	assert_int_equal(migrate_run(db, NULL, NULL, &n_applied, &fault), OK);
 	db_close(db);
 	assert_int_equal(token_key_load(f->folder, &f->app.token_key, &fault), OK);
-	assert_int_equal(writer_create(f->url, NULL, &f->app.writer, &fault), OK);
+	assert_int_equal(writer_create(f->url, 1, NULL, &f->app.writer, &fault), OK);
 	assert_int_equal(pipeline_create("direct", f->app.writer, &f->app.pipeline, &fault), OK);
 	f->app.passwords = password_pool_create(1, 8);
 }

@@ -159,7 +159,7 @@ a_lock_is_not_waited_for_long(void **state)
 	check_status(db_lock(test->db, DB_LOCK_USERS, ids, 2), ERR_UNAVAILABLE);
 	print_message("waited for %d ms\n", (int)(clock_monotonic_ms() - began_ms));
 	assert_true(clock_monotonic_ms() - began_ms < 1500);
-	assert_false(db_clashed(test->db));
+	assert_int_equal(db_trouble(test->db), DB_TROUBLE_LOCKED);
 	db_rollback(test->db);
 	check_ok(test, db_commit(other.db, NULL));
 	db_close(other.db);
@@ -184,7 +184,7 @@ cross(void *argument)
 	pthread_barrier_wait(crossing->both_have_one);
 	if (crossing->status == OK)
 		crossing->status = rename_thing(crossing->db, crossing->second, "mine");
-	crossing->clashed = db_clashed(crossing->db);
+	crossing->clashed = db_trouble(crossing->db) == DB_TROUBLE_CLASH;
 	if (crossing->status == OK)
 		crossing->status = db_commit(crossing->db, NULL);
 	else

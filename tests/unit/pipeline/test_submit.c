@@ -21,7 +21,7 @@ set_up(void **state)
 	assert_int_equal(test_database_setup((void **)&fixture->test), 0);
 	add_person(fixture->test, "ada", fixture->ada);
 	add_person(fixture->test, "bob", fixture->bob);
-	assert_int_equal(writer_create(fixture->test->url, NULL, &fixture->writer, NULL), OK);
+	assert_int_equal(writer_create(fixture->test->url, 1, NULL, &fixture->writer, NULL), OK);
 	assert_int_equal(pipeline_create("direct", fixture->writer, &fixture->pipeline, NULL), OK);
 	*state = fixture;
 	return 0;

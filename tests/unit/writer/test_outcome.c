@@ -6,6 +6,8 @@
 #include "metrics.h"
 
 static enum status next_begin, next_lock, next_commit;
+static enum db_trouble next_trouble,
+	trouble; /* what the next failing commit has met; what the newest transaction has */
 static bool next_unknown;
 static int n_begun, n_fails; /* how many times the next_… hold; then all is well again */
 
@@ -19,6 +21,7 @@ static enum status
 begin(struct db *db, enum db_transaction kind)
 {
 	n_begun++;
+	trouble = DB_TROUBLE_NONE;
 	TRY(fail_next(next_begin));
 	return db_begin(db, kind);
 }
@@ -30,6 +33,7 @@ lock_ids(struct db *db, enum db_lockable table, const char *const *ids, size_t n
 		enum status status = next_lock;
 
 		n_fails--;
+		trouble = status == ERR_UNAVAILABLE ? DB_TROUBLE_LOCKED : DB_TROUBLE_NONE;
 		if (next_commit != OK) /* the other one is the commit's */
 			next_lock = OK;
 		return status;
@@ -48,16 +52,26 @@ commit(struct db *db, bool *ret_unknown)
 	else
 		db_rollback(db);
 	*ret_unknown = unknown;
+	trouble = status != OK ? next_trouble : trouble;
 	return status;
+}
+
+static enum db_trouble
+trouble_met(const struct db *db)
+{
+	(void)db;
+	return trouble;
 }
 
 #define db_begin begin
 #define db_lock lock_ids
 #define db_commit commit
+#define db_trouble(db) trouble_met(db)
 #include "writer/batch.c"
 #undef db_begin
 #undef db_lock
 #undef db_commit
+#undef db_trouble
 
 enum { N = 5 };
 
@@ -81,6 +95,7 @@ set_up(void **state)
 		make_direct_send(&fixture->sends[i], fixture->ada, i < 3 ? fixture->bob : fixture->ada, NULL, "hello");
 	next_begin = next_lock = next_commit = OK;
 	next_unknown = false;
+	next_trouble = DB_TROUBLE_NONE;
 	n_begun = n_fails = 0;
 	*state = fixture;
 	return 0;
@@ -217,15 +232,49 @@ a_lock_that_is_held_is_waited_for_twice(void **state)
 	assert_int_equal(n_messages(fixture), N - n_first);
 }
 
+/* Another transaction was in the way: the batch is not taken apart for it. */
+static void
+a_clash_runs_the_whole_batch_again(void **state)
+{
+	struct fixture *fixture = *state;
+
+	next_commit = ERR_UNAVAILABLE;
+	next_trouble = DB_TROUBLE_CLASH;
+	n_fails = 2;
+	run(fixture);
+	for (int i = 0; i < N; i++)
+		assert_stored(&fixture->sends[i], i < 3 ? i + 1 : i - 2, i < 3 ? i + 2 : i - 1);
+	assert_int_equal(n_begun, 3);
+	assert_int_equal(n_messages(fixture), N);
+}
+
+static void
+a_clash_does_not_go_on_for_ever(void **state)
+{
+	struct fixture *fixture = *state;
+
+	next_commit = ERR_UNAVAILABLE;
+	next_trouble = DB_TROUBLE_CLASH;
+	n_fails = 1000;
+	run(fixture);
+	assert_all(fixture, "database_unavailable");
+	assert_int_equal(n_begun, CLASHES_MAX * (1 + N));
+	assert_int_equal(n_messages(fixture), 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(an_unknown_outcome_is_said_and_settled_by_the_ids), CASE(a_failed_commit_runs_one_by_one),
-		CASE(an_unknown_outcome_of_one_leaves_the_others),       CASE(a_database_that_is_gone_is_asked_once),
+		CASE(an_unknown_outcome_is_said_and_settled_by_the_ids),
+		CASE(a_failed_commit_runs_one_by_one),
+		CASE(an_unknown_outcome_of_one_leaves_the_others),
+		CASE(a_database_that_is_gone_is_asked_once),
 		CASE(a_lock_that_is_held_is_waited_for_twice),
+		CASE(a_clash_runs_the_whole_batch_again),
+		CASE(a_clash_does_not_go_on_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ set_up(void **state)
 
 	assert_int_equal(set_up_database(state), 0);
 	fixture = *state;
-	assert_int_equal(writer_create(fixture->test->url, NULL, &fixture->writer, NULL), OK);
+	assert_int_equal(writer_create(fixture->test->url, 1, NULL, &fixture->writer, NULL), OK);
 	return 0;
 }
 
@@ -251,6 +251,38 @@ what_waits_behind_a_locked_database_is_refused_with_the_rest(void **state)
 	assert_int_equal(metrics_get(METRIC_WRITER_OPS), tried + 1);
 }
 
+enum { N_ROOMS = 24, N_A_ROOM = 10 };
+
+/* Everybody writes to everybody, so that threads meet at people's rows, and the first messages make the conversations. */
+static void
+several_threads_keep_the_order_of_each_conversation(void **state)
+{
+	struct fixture *fixture = *state;
+	struct write_send_message *sends = calloc((size_t)N_ROOMS * N_A_ROOM, sizeof *sends);
+	char people[N_ROOMS][ID_SIZE];
+	int positions[N_ROOMS * N_A_ROOM];
+
+	assert_non_null(sends);
+	for (int i = 0; i < N_ROOMS; i++)
+		add_person(fixture->test, arena_printf(&fixture->test->arena, "p%d", i), people[i]);
+	assert_int_equal(writer_create(fixture->test->url, 4, NULL, &fixture->writer, NULL), OK);
+	atomic_store(&n_done, 0);
+	for (int i = 0; i < N_ROOMS * N_A_ROOM; i++) {
+		const char *one = people[i % N_ROOMS], *other = people[(i + 1) % N_ROOMS];
+		bool back = (i / N_ROOMS) % 2;
+
+		make_direct_send(&sends[i], back ? other : one, back ? one : other, NULL, "hello");
+		submit(fixture, &sends[i].op, &positions[i]);
+	}
+	WAIT_FOR(atomic_load(&n_done) == N_ROOMS * N_A_ROOM);
+	for (int i = 0; i < N_ROOMS * N_A_ROOM; i++) {
+		assert_stored(&sends[i], i / N_ROOMS + 1, i / N_ROOMS + 2);
+		arena_finish(&sends[i].op.arena);
+	}
+	assert_int_equal(test_database_int64(fixture->test, "SELECT sum(last_rev) FROM users"), 2 * N_ROOMS);
+	free(sends);
+}
+
 static void
 a_database_that_is_not_there(void **state)
 {
@@ -258,7 +290,7 @@ a_database_that_is_not_there(void **state)
 	struct fault fault = {0};
 
 	(void)state;
-	check_status(writer_create("sqlite:/nowhere/at/all.db", NULL, &writer, &fault), ERR_UNAVAILABLE);
+	check_status(writer_create("sqlite:/nowhere/at/all.db", 1, NULL, &writer, &fault), ERR_UNAVAILABLE);
 	assert_null(writer);
 	assert_true(fault.detail[0] != '\0');
 }
@@ -279,7 +311,7 @@ send_in_child(struct fixture *fixture, const char *fault_point, const char *redi
 		setenv("STONECHAT_FAULT_WRITER", fault_point, 1);
 		if (redis_url && bus_create(redis_url, &bus, NULL) != OK)
 			_exit(2);
-		if (writer_create(fixture->test->url, bus, &writer, NULL) != OK)
+		if (writer_create(fixture->test->url, 1, bus, &writer, NULL) != OK)
 			_exit(3);
 		make_direct_send(&send, fixture->ada, fixture->bob, NULL, "hello");
 		status = writer_run(writer, &send.op) == OK ? 0 : 4;
@@ -346,6 +378,7 @@ main(void)
 		CASE(the_end_answers_all),
 		CASE(what_waits_behind_a_locked_database_is_refused_with_the_rest),
 		CASE(a_database_that_is_not_there),
+		CASE_WITHOUT_WRITER(several_threads_keep_the_order_of_each_conversation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
