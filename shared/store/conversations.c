@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include "store/groups.h"
-#include "store/reactions.h"
+#include "store/conversations_shown.h"
 #include "store/rows.h"
 #include "store/users.h"
 
@@ -69,50 +68,6 @@ read_conversation(struct db_stmt *stmt, struct arena *arena, struct conversation
 	*ret_conversation = c;
 }
 
-static enum status
-read_members(struct db *db, struct arena *arena, struct conversation *conversation)
-{
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT " ROWS_MEMBER_COLUMNS " FROM members m JOIN users u ON u.id = m.user_id"
-			       " WHERE m.conversation_id = $1 AND m.left_at IS NULL ORDER BY m.user_id LIMIT $2");
-	bool row;
-
-	db_bind_text(stmt, 1, conversation->id);
-	db_bind_int64(stmt, 2, CONVERSATION_MEMBERS_SHOWN);
-	conversation->members = arena_alloc(arena, CONVERSATION_MEMBERS_SHOWN * sizeof *conversation->members);
-	for (;;) {
-		TRY(db_step(stmt, &row));
-		if (!row)
-			return OK;
-		rows_read_member(stmt, arena, &conversation->members[conversation->n_members++]);
-	}
-}
-
-/* Of more members than are shown, the caller is one that is: their own row says since when they are in it. */
-static enum status
-read_own_member(struct db *db, struct arena *arena, const char *user_id, struct conversation *conversation)
-{
-	struct member own;
-	bool found;
-
-	if (!user_id || conversation->n_members < CONVERSATION_MEMBERS_SHOWN)
-		return OK;
-	TRY(groups_member(db, arena, conversation->id, user_id, &found, &own));
-	if (found)
-		conversation_show_member(conversation, &own);
-	return OK;
-}
-
-/* What has rows of its own; `user_id` NULL: as nobody in particular. */
-static enum status
-read_rest(struct db *db, struct arena *arena, const char *user_id, struct conversation *conversation)
-{
-	if (conversation->last_message)
-		TRY(reactions_attach(db, arena, conversation->last_message, 1));
-	TRY(read_members(db, arena, conversation));
-	return read_own_member(db, arena, user_id, conversation);
-}
-
 enum status
 conversations_get(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
 		  struct conversation *ret_conversation, struct fault *ret_fault)
@@ -133,7 +88,7 @@ conversations_get(struct db *db, struct arena *arena, const char *conversation_i
 	if (!row)
 		return not_found(ret_fault);
 	read_conversation(stmt, arena, ret_conversation);
-	return read_rest(db, arena, user_id, ret_conversation);
+	return conversations_read_shown(db, arena, user_id, ret_conversation, 1);
 }
 
 enum status
@@ -155,7 +110,7 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 	if (!row)
 		return ERR_NOT_FOUND;
 	read_conversation(stmt, arena, ret_conversation);
-	return read_rest(db, arena, NULL, ret_conversation);
+	return conversations_read_shown(db, arena, NULL, ret_conversation, 1);
 }
 
 enum status
@@ -192,8 +147,7 @@ conversations_list(struct db *db, struct arena *arena, const char *user_id, int6
 		items = rows_grow(arena, items, n, sizeof *items);
 		read_conversation(stmt, arena, &items[n++]);
 	}
-	for (size_t i = 0; i < n; i++)
-		TRY(read_rest(db, arena, user_id, &items[i]));
+	TRY(conversations_read_shown(db, arena, user_id, items, n));
 	*ret_items = items;
 	*ret_n = n;
 	*ret_more = row;
