@@ -11,6 +11,7 @@ int cmd_migrate_db(struct config *config, int argc, char **argv);
 int cmd_restore(struct config *config, int argc, char **argv);
 int cmd_restored(struct config *config, int argc, char **argv);
 int cmd_admin(struct config *config, int argc, char **argv);
+int cmd_status(struct config *config, int argc, char **argv);
 int cmd_config(struct config *config, int argc, char **argv);
 
 #endif

@@ -22,6 +22,8 @@ static const struct command {
 	{"restore", "restore FILE", "puts a copy of the database in the place of the one in use", cmd_restore},
 	{"restored", "restored", "begins a new epoch, after the database server's tools have put a copy back",
 	 cmd_restored},
+	{"status", "status [--json]", "whether this host is ready, and what each of its processes tells of itself",
+	 cmd_status},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

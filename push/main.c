@@ -17,6 +17,7 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
 #include "metrics_http.h"
 #include "pipeline/submit.h"
 #include "presence.h"
@@ -340,6 +341,7 @@ start_serving(struct app *app, struct fault *ret_fault)
 		.context = app->sessions,
 	};
 
+	metrics_set(METRIC_SOCKETS, 0); /* none is a number too, for who watches */
 	app->ws = ws_create(&options);
 	TRY(ws_start(app->ws, ret_fault));
 	return metrics_http_start(config_push_metrics_port(config, app->crew.number), &app->metrics, ret_fault);

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import httpx
 import pytest
 
 from support.client import PASSWORD, Person
-from support.runner import Run
+from support.crew import kill, pid_at
+from support.runner import Run, children
 from support.stack import ROOT, Stack
 from support.waiting import wait_until
 
@@ -62,6 +64,22 @@ def test_it_starts_works_and_leaves_nothing(make_run: MakeRun, how: signal.Signa
     with bob.connect() as live:
         live.told_of(ann.say(bob, "hello"), timeout=10)
     assert run.stop(how, group) == 0, run.output
+    wait_until(lambda: not run.leftovers(), f"nothing is left, but {run.leftovers()}")
+    assert "died" not in run.output
+
+
+def test_several_processes_of_each(make_run: MakeRun) -> None:
+    """Their parents replace what dies; the run notices nothing, and ends all."""
+    run = make_run().start("--", "--push.processes=2", "--api.processes=2")
+    run.wait_ready()
+    counts = Counter(children(run.data).values())
+    assert (counts["stonechat-api"], counts["stonechat-push"]) == (3, 3), "two of each and their parent"
+    ann, bob = somebody(run), somebody(run)
+    kill(pid_at(run.port + 12))
+    with bob.connect() as live:
+        live.told_of(ann.say(bob, "hello"), timeout=10)
+    wait_until(lambda: Counter(children(run.data).values())["stonechat-push"] == 3, "it is replaced")
+    assert run.stop() == 0, run.output
     wait_until(lambda: not run.leftovers(), f"nothing is left, but {run.leftovers()}")
     assert "died" not in run.output
 
