@@ -47,6 +47,13 @@ struct share {
 	bool is_failures, forgiven, renewed;
 };
 
+struct round {
+	size_t n;
+	struct share shares[ROUND_MAX];
+	struct redis_command commands[ROUND_MAX];
+	struct redis_reply replies[ROUND_MAX];
+};
+
 struct rate_limits
 rate_limit_settings(const struct config *config)
 {
@@ -80,10 +87,25 @@ rate_limit_gcra(const struct rate_rule *rule, int64_t now_us, int64_t *tat_us, s
 }
 
 static void
+unlist(struct rate_limiter *limiter, struct entry *entry)
+{
+	if (entry->list != RATE_LIST_NONE)
+		DL_DELETE(limiter->lists[entry->list], entry);
+	entry->list = RATE_LIST_NONE;
+}
+
+static void
+enlist(struct rate_limiter *limiter, struct entry *entry, enum rate_list list)
+{
+	unlist(limiter, entry);
+	entry->list = list;
+	DL_APPEND(limiter->lists[list], entry);
+}
+
+static void
 drop(struct rate_limiter *limiter, struct entry *entry)
 {
-	if (entry->dirty)
-		DL_DELETE(limiter->dirty, entry);
+	unlist(limiter, entry);
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the analyzer takes the new head for the freed entry */
 	HASH_DEL(limiter->entries, entry);
 	free(entry);
@@ -99,13 +121,13 @@ make_room(struct rate_limiter *limiter, int64_t now_us)
 	for (int i = 0; i < LOOKED_AT && limiter->entries; i++) {
 		struct entry *oldest = limiter->entries;
 
-		if (oldest->kept_us <= now_us && !oldest->dirty) {
+		if (oldest->kept_us <= now_us && oldest->list == RATE_LIST_NONE && oldest->n_under_way == 0) {
 			drop(limiter, oldest);
 			continue;
 		}
 		HASH_DEL(limiter->entries, oldest);
 		HASH_ADD_STR(limiter->entries, key, oldest);
-		if (!soonest || oldest->kept_us < soonest->kept_us)
+		if (oldest->n_under_way == 0 && (!soonest || oldest->kept_us < soonest->kept_us))
 			soonest = oldest;
 	}
 	if (soonest && HASH_COUNT(limiter->entries) >= RATE_LIMIT_ENTRIES_MAX)
@@ -147,12 +169,11 @@ rate_limit_mark(struct rate_limiter *limiter, struct entry *entry, int64_t amoun
 	if (!limiter->redis)
 		return;
 	entry->unshared += amount;
-	if (entry->dirty)
+	if (entry->list != RATE_LIST_NONE)
 		return;
-	entry->dirty = true;
-	if (!limiter->dirty)
+	if (!limiter->lists[RATE_LIST_DIRTY])
 		pthread_cond_signal(&limiter->wake);
-	DL_APPEND(limiter->dirty, entry);
+	enlist(limiter, entry, RATE_LIST_DIRTY);
 }
 
 void
@@ -191,30 +212,6 @@ rate_limit_refusal(const struct rate_answer *answer, struct fault *ret_fault)
 
 /* The thread. */
 
-/* With the mutex held: takes at most ROUND_MAX entries off the list. */
-static size_t
-take_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX])
-{
-	size_t n = 0;
-
-	while (limiter->dirty && n < ROUND_MAX) {
-		struct entry *entry = limiter->dirty;
-		struct share *share = &shares[n++];
-
-		DL_DELETE(limiter->dirty, entry);
-		entry->dirty = false;
-		snprintf(share->key, sizeof share->key, "rate:%s", entry->key);
-		share->count = entry->unshared;
-		snprintf(share->amount, sizeof share->amount, "%lld", (long long)entry->unshared);
-		share->is_failures = entry->is_failures;
-		share->forgiven = entry->forgiven;
-		share->renewed = entry->renewed;
-		entry->unshared = 0;
-		entry->forgiven = entry->renewed = false;
-	}
-	return n;
-}
-
 static struct redis_word
 word(const char *text)
 {
@@ -234,6 +231,45 @@ to_command(struct share *share)
 	share->words[4] = word(share->renewed ? "1" : "0");
 	share->words[5] = word(share->forgiven ? "1" : "0");
 	return (struct redis_command){failure_script, share->words, 6};
+}
+
+/* With the mutex held: moves what there is to tell about an entry into the share. */
+static void
+take_share(struct entry *entry, struct share *ret_share)
+{
+	snprintf(ret_share->key, sizeof ret_share->key, "rate:%s", entry->key);
+	ret_share->count = entry->unshared;
+	snprintf(ret_share->amount, sizeof ret_share->amount, "%lld", (long long)entry->unshared);
+	ret_share->is_failures = entry->is_failures;
+	ret_share->forgiven = entry->forgiven;
+	ret_share->renewed = entry->renewed;
+	entry->unshared = 0;
+	entry->forgiven = entry->renewed = false;
+}
+
+/* With the mutex held: fills up the round from the list. */
+static void
+take_from(struct rate_limiter *limiter, enum rate_list list, struct round *round)
+{
+	while (limiter->lists[list] && round->n < ROUND_MAX) {
+		struct entry *entry = limiter->lists[list];
+		struct share *share = &round->shares[round->n];
+
+		unlist(limiter, entry);
+		take_share(entry, share);
+		round->commands[round->n++] = to_command(share);
+	}
+}
+
+/* With the mutex held: what is held goes first, when its time has come, so that a flood does not keep it back. */
+static void
+take_round(struct rate_limiter *limiter, struct round *round)
+{
+	round->n = 0;
+	if (limiter->stopping || clock_monotonic_us() >= limiter->held_until_us)
+		take_from(limiter, RATE_LIST_HELD, round);
+	take_from(limiter, RATE_LIST_DIRTY, round);
+	limiter->telling = round->n > 0;
 }
 
 /* With the mutex held. What was used since the round began is not in Redis' answer yet. */
@@ -256,59 +292,95 @@ merge(struct rate_limiter *limiter, const struct share *share, int64_t value, in
 	}
 }
 
-/* With the mutex held. Failures that were not told are told with the next one. What was merely used is not: after an outage it would
- * be charged all at once. */
+/* With the mutex held. What Redis did not hear of failures, and of what ended them, it hears when it is back. What was merely used it
+ * does not: after an outage that would be charged all at once. */
 static void
-keep_failures(struct rate_limiter *limiter, const struct share *share)
+hold_failures(struct rate_limiter *limiter, const struct share *share, int64_t now_us)
 {
 	struct entry *entry;
 
 	HASH_FIND_STR(limiter->entries, share->key + strlen("rate:"), entry);
-	if (entry && entry->is_failures && entry->n_failures > 0)
-		entry->unshared += share->count;
+	if (!entry || !entry->is_failures || entry->forgiven) /* forgiven since: so is this */
+		return;
+	entry->unshared += share->count;
+	entry->forgiven = share->forgiven;
+	entry->renewed |= share->renewed;
+	if (entry->kept_us <= now_us && entry->unshared >= 0) { /* forgotten meanwhile, or forgiven */
+		entry->unshared = 0;
+		entry->renewed = false;
+	}
+	if (entry->unshared != 0 || entry->forgiven || entry->renewed)
+		enlist(limiter, entry, RATE_LIST_HELD);
 }
 
-static void
-share_round(struct rate_limiter *limiter, struct share shares[ROUND_MAX], size_t n)
+/* True when all of it was answered. */
+static bool
+share_round(struct rate_limiter *limiter, struct round *round)
 {
-	struct redis_command commands[ROUND_MAX];
-	struct redis_reply replies[ROUND_MAX];
-
-	for (size_t i = 0; i < n; i++)
-		commands[i] = to_command(&shares[i]);
-
-	size_t n_answered = redis_run(limiter->redis, commands, n, NULL, replies);
+	size_t n_answered = redis_run(limiter->redis, round->commands, round->n, NULL, round->replies);
 	int64_t now_us = clock_monotonic_us();
 
 	pthread_mutex_lock(&limiter->mutex);
 	for (size_t i = 0; i < n_answered; i++)
-		merge(limiter, &shares[i], replies[i].integer, now_us);
-	for (size_t i = n_answered; i < n; i++)
-		keep_failures(limiter, &shares[i]);
+		merge(limiter, &round->shares[i], round->replies[i].integer, now_us);
+	for (size_t i = n_answered; i < round->n; i++)
+		hold_failures(limiter, &round->shares[i], now_us);
+	limiter->held_until_us = n_answered == round->n ? 0 : now_us + REDIS_PROBE_MS * 1000;
+	limiter->telling = false;
 	pthread_mutex_unlock(&limiter->mutex);
 	metrics_add(METRIC_RATE_SHARED, (int64_t)n_answered);
-	metrics_add(METRIC_RATE_UNSHARED, (int64_t)(n - n_answered));
+	metrics_add(METRIC_RATE_UNSHARED, (int64_t)(round->n - n_answered));
+	return n_answered == round->n;
 }
 
+/* With the mutex held: until there is something to tell, or the end has come. */
+static void
+wait_for_work(struct rate_limiter *limiter)
+{
+	while (!limiter->lists[RATE_LIST_DIRTY] && !limiter->stopping) {
+		int64_t until_us = limiter->held_until_us;
+		const struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+
+		if (!limiter->lists[RATE_LIST_HELD])
+			pthread_cond_wait(&limiter->wake, &limiter->mutex);
+		else if (clock_monotonic_us() >= until_us)
+			return;
+		else
+			pthread_cond_timedwait(&limiter->wake, &limiter->mutex, &until);
+	}
+}
+
+/* At the end the rest is told, as long as Redis answers. */
 static void *
 run(void *argument)
 {
-	static _Thread_local struct share shares[ROUND_MAX];
+	static _Thread_local struct round round;
 	struct rate_limiter *limiter = argument;
 
 	for (;;) {
 		pthread_mutex_lock(&limiter->mutex);
-		while (!limiter->dirty && !limiter->stopping)
-			pthread_cond_wait(&limiter->wake, &limiter->mutex);
+		wait_for_work(limiter);
 		bool stopping = limiter->stopping;
-		size_t n = take_round(limiter, shares);
+		take_round(limiter, &round);
 		pthread_mutex_unlock(&limiter->mutex);
 
-		if (stopping)
+		bool answered = round.n > 0 && share_round(limiter, &round);
+		if (stopping && !answered)
 			return NULL;
-		share_round(limiter, shares, n);
-		nanosleep(&(struct timespec){.tv_nsec = ROUND_PAUSE_MS * 1000000}, NULL);
+		if (!stopping)
+			nanosleep(&(struct timespec){.tv_nsec = ROUND_PAUSE_MS * 1000000}, NULL);
 	}
+}
+
+static void
+init_clocked(pthread_cond_t *cond)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC); /* whose times clock_monotonic_us() gives */
+	pthread_cond_init(cond, &attributes);
+	pthread_condattr_destroy(&attributes);
 }
 
 enum status
@@ -326,7 +398,7 @@ rate_limit_create(const struct rate_limits *limits, const char *redis_url, struc
 	limiter->limits = *limits;
 	limiter->redis = redis;
 	pthread_mutex_init(&limiter->mutex, NULL);
-	pthread_cond_init(&limiter->wake, NULL);
+	init_clocked(&limiter->wake);
 	if (redis)
 		limiter->thread = thread_start("rate_limit", run, limiter);
 	*ret_limiter = limiter;

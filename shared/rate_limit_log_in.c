@@ -54,6 +54,7 @@ begin_try(struct rate_limiter *limiter, enum rate_failures whose, const char *ke
 		wait_us = entry->until_us - now_us;
 	if (wait_us <= 0) {
 		rate_limit_set_failures(limiter, entry, entry->n_failures + 1, now_us);
+		entry->n_under_way++;
 		rate_limit_mark(limiter, entry, 1);
 	}
 	pthread_mutex_unlock(&limiter->mutex);
@@ -117,9 +118,10 @@ rate_limit_log_in_ended(struct rate_limiter *limiter, enum rate_failures whose, 
 	if (!limiter || limiter->limits.delay_max_ms == 0)
 		return;
 	pthread_mutex_lock(&limiter->mutex);
-	struct entry *entry =
-		rate_limit_find(limiter, RATE_FAILURES_CLASS + (int)whose, key, end == RATE_TRY_WRONG, now_us);
+	struct entry *entry = rate_limit_find(limiter, RATE_FAILURES_CLASS + (int)whose, key, false, now_us);
 
+	if (entry && entry->n_under_way > 0)
+		entry->n_under_way--;
 	if (entry && end == RATE_TRY_WRONG)
 		fail(limiter, entry, now_us);
 	else if (entry && end == RATE_TRY_RIGHT && whose == RATE_FAILURES_OF_ADDRESS)

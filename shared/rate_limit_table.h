@@ -16,15 +16,24 @@ enum {
 	RATE_FAILURES_CLASS = RATE_CLASS__MAX, /* the first of RATE_FAILURES__MAX */
 };
 
+/* What of an entry is to be told to Redis. */
+enum rate_list {
+	RATE_LIST_NONE,
+	RATE_LIST_DIRTY, /* with the next round */
+	RATE_LIST_HELD,  /* failures that Redis did not take: when it is back */
+	RATE_LIST__MAX,
+};
+
 struct entry {
 	char key[RATE_KEY_SIZE]; /* class, colon, key */
 	bool is_failures;
 	enum rate_failures whose;
-	int64_t until_us;   /* the arrival time; of failures: when the next attempt may be */
-	int64_t kept_us;    /* until then it says something */
-	int64_t n_failures; /* with the tries under way */
+	int64_t until_us;    /* the arrival time; of failures: when the next attempt may be */
+	int64_t kept_us;     /* until then it says something */
+	int64_t n_failures;  /* with the tries under way */
+	int64_t n_under_way; /* an entry with any is not dropped, or their ends would find nothing to settle */
 
-	bool dirty;             /* in the list of what is to be shared */
+	enum rate_list list;
 	bool forgiven, renewed; /* since it was last shared: a success; a failure, which is kept for the whole time */
 	int64_t unshared;       /* microseconds used, or failures */
 	struct entry *prev, *next;
@@ -38,8 +47,10 @@ struct rate_limiter {
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t wake;
-	struct entry *entries; /* the one touched or looked at longest ago first, roughly */
-	struct entry *dirty;
+	struct entry *entries;               /* the one touched or looked at longest ago first, roughly */
+	struct entry *lists[RATE_LIST__MAX]; /* that of RATE_LIST_NONE stays empty */
+	int64_t held_until_us;               /* what is held is tried again then */
+	bool telling;                        /* a round is under way */
 	bool stopping;
 };
 
