@@ -68,6 +68,10 @@ void move_fault_point(const char *point); /* where tests end the process */
 
 /* move_messages.c: brings a conversation, its messages and reactions to where the source's are, in as many groups as that takes. */
 MUST_USE enum status move_conversation(struct move *move, const char *conversation_id);
+
+/* The same, and the group in whose snapshot it was completed stays open; *ret_row is the source's row in it. */
+MUST_USE enum status move_catch_up(struct move *move, const char *conversation_id, struct arena *arena,
+				   struct move_row *ret_row, bool *ret_found);
 struct move_entry *move_conversation_entry(struct move *move, const char *conversation_id);
 
 /* Notes that nothing of it is there yet: changes of messages are followed from where it stands now. */
@@ -84,8 +88,8 @@ MUST_USE enum status move_table(struct move *move, enum move_table table, int64_
 MUST_USE enum status move_load_map(struct move *move, enum move_table table);
 MUST_USE enum status move_verify_table(struct move *move, enum move_table table);
 
-/* move_verify.c: ERR_INTERNAL when the two sides differ. A conversation that has changed since it was copied is passed over
- * (but not behind the fence). */
+/* move_verify.c: ERR_INTERNAL when the two sides differ. A conversation that has changed since it was copied is brought up to date
+ * first. */
 MUST_USE enum status move_verify_conversation(struct move *move, const char *conversation_id);
 MUST_USE enum status move_verify_totals(struct move *move);
 

@@ -12,6 +12,7 @@
 enum {
 	ROUNDS_MAX = 20,
 	ROUND_SHORT_MS = 300,
+	LAST_SHORT_MS = 30,
 	FENCE_PATIENCE_MS = 15000, /* longer than PostgreSQL lets a transaction idle */
 };
 
@@ -239,13 +240,12 @@ copy_all(struct move *move)
 	return OK;
 }
 
-/* What has changed since the last one. */
+/* What has changed since the last time. */
 static enum status
-follow(struct move *move)
+follow_conversations(struct move *move)
 {
 	CLEANUP(arena_finish) struct arena arena = {0};
 	struct move_ids ids;
-	int64_t n;
 
 	TRY(move_group_open(move));
 	TRY(move_changed(move->from, move->position, &arena, &ids));
@@ -254,29 +254,52 @@ follow(struct move *move)
 		TRY(move_conversation(move, ids.ids[i]));
 	for (size_t i = 0; i < ids.n; i++)
 		TRY(move_verify_conversation(move, ids.ids[i]));
+	return move_group_close(move);
+}
+
+static enum status
+follow_tables(struct move *move)
+{
+	int64_t n;
+
 	TRY(move_group_open(move));
 	TRY(move_settings(move->from, move->to));
 	TRY(move_group_close(move));
 	return each_table(move, &n);
 }
 
-/* Until a round is so short that little can have happened meanwhile. */
+/* Until a step takes so little that not much can have happened meanwhile, or takes no less than before. */
+static enum status
+repeat(struct move *move, enum status (*step)(struct move *move), int64_t short_ms, unsigned *n_rounds)
+{
+	int64_t began_ms, before_ms, ms = INT64_MAX;
+
+	for (int n = 0; n < ROUNDS_MAX; n++) {
+		before_ms = ms;
+		began_ms = clock_monotonic_ms();
+		TRY(step(move));
+		ms = clock_monotonic_ms() - began_ms;
+		++*n_rounds;
+		if (ms <= short_ms || ms / 3 * 4 > before_ms)
+			break;
+	}
+	return OK;
+}
+
+static enum status
+follow(struct move *move)
+{
+	TRY(follow_tables(move));
+	return follow_conversations(move);
+}
+
+/* Messages, of which there are most, come last, so that few are left for the fence. */
 static enum status
 follow_closely(struct move *move, unsigned *n_rounds)
 {
-	int64_t began_ms, ms = 0, before_ms;
-	unsigned n = 0;
-
 	move->doing = "following";
-	do {
-		before_ms = ms;
-		began_ms = clock_monotonic_ms();
-		TRY(follow(move));
-		ms = clock_monotonic_ms() - began_ms;
-		n++;
-	} while (n < ROUNDS_MAX && ms > ROUND_SHORT_MS && (before_ms == 0 || ms < before_ms * 3 / 4));
-	*n_rounds += n;
-	return OK;
+	TRY(repeat(move, follow, ROUND_SHORT_MS, n_rounds));
+	return repeat(move, follow_conversations, LAST_SHORT_MS, n_rounds);
 }
 
 /* The fence. */
@@ -387,7 +410,7 @@ move_run(struct move *move, struct move_report *ret_report)
 	move->n_groups = 0;
 	TRY(copy_all(move));
 	TRY(cross_fence(move, ret_report));
-	ret_report->rows = move->rows_expected;
+	ret_report->rows = move->rows_read > move->rows_expected ? move->rows_read : move->rows_expected;
 	return OK;
 }
 

@@ -76,7 +76,11 @@ tell(struct move *move)
 	CLEANUP(arena_finish) struct arena arena = {0};
 	int64_t ms = clock_monotonic_ms() - move->started_ms;
 	int64_t rate = ms > 0 ? move->rows_read * 1000 / ms : 0;
-	int64_t left = move->rows_expected > move->rows_read ? move->rows_expected - move->rows_read : 0;
+	int64_t left;
+
+	if (move->rows_expected < move->rows_read)
+		move->rows_expected = move->rows_read; /* more have been written since */
+	left = move->rows_expected - move->rows_read;
 
 	progress_tell(&move->progress,
 		      arena_printf(&arena, "%s: %lld of %lld rows, %lld rows/s, %lld s left", move->doing,

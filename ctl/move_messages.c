@@ -1,7 +1,8 @@
 /* A conversation with its messages and reactions. See move.h.
  *
- * The destination's row of it says what it has: messages up to its last_seq, with all changes up to its last_rev. New messages are
- * read by seq, changes of those that are there by rev; when both are exhausted in one snapshot, the row is as the source's. */
+ * The destination's row of it says what it has: messages up to its last_seq, with all changes up to its last_rev. In each snapshot
+ * changes of those that are there are read by rev; when none is left, new ones are read by seq, and with the last of them the row
+ * is as the source's. */
 #include <string.h>
 
 #include "move.h"
@@ -58,21 +59,21 @@ copy_new(struct move *move, const char *conversation_id, struct move_entry *entr
 	return OK;
 }
 
-/* `limit` grows when a whole page has one rev, so that it cannot be left. */
+/* None of them can be among the rows that wait to be loaded: those are new in the same snapshot. `limit` grows when a whole page
+ * has one rev, so that it cannot be left. */
 static enum status
-copy_changed(struct move *move, const struct move_cursor *after, int64_t *limit, struct move_entry *entry,
-	     bool *ret_all)
+copy_changed(struct move *move, const char *conversation_id, struct move_entry *entry, int64_t *limit, bool *ret_all)
 {
-	struct reader reader = {.move = move, .rev = after->rev};
+	const struct move_cursor after = {conversation_id, entry->head.rev, entry->head.seq};
+	struct reader reader = {.move = move, .rev = after.rev};
 	const struct move_sink messages = {put_changed, &reader};
 	int64_t n;
 
-	TRY(move_flush(move)); /* what is written over must be there */
-	TRY(move_changed_messages(move->from, after, *limit, &messages, &n));
+	TRY(move_changed_messages(move->from, &after, *limit, &messages, &n));
 	*ret_all = n < *limit;
 	if (*ret_all)
 		return OK;
-	if (reader.rev - 1 == after->rev)
+	if (reader.rev - 1 == after.rev)
 		*limit *= 2;
 	entry->head.rev = reader.rev - 1; /* there may be more of the last one */
 	return OK;
@@ -115,7 +116,6 @@ copy_some(struct move *move, const struct move_row *row, int64_t *limit, bool *r
 	const char *conversation_id = row->values[0].text;
 	struct move_entry *entry = move_conversation_entry(move, conversation_id);
 	bool is_new = !entry, all_changed = true;
-	struct move_cursor had;
 
 	if (is_new) {
 		entry = move_add_conversation(move, row);
@@ -125,15 +125,15 @@ copy_some(struct move *move, const struct move_row *row, int64_t *limit, bool *r
 		TRY(move_put_conversation(move, row, entry, true));
 		is_new = false;
 	}
-	had = (struct move_cursor){conversation_id, entry->head.rev, entry->head.seq};
-	TRY(copy_new(move, conversation_id, entry, ret_all));
-	if (*ret_all && had.seq > 0)
-		TRY(copy_changed(move, &had, limit, entry, &all_changed));
-	*ret_all = *ret_all && all_changed;
-	if (*ret_all) {
-		entry->head.seq = row->values[COLUMN_LAST_SEQ].number;
-		entry->head.rev = row->values[COLUMN_LAST_REV].number;
+	if (entry->head.seq > 0)
+		TRY(copy_changed(move, conversation_id, entry, limit, &all_changed));
+	*ret_all = false;
+	if (all_changed) {
+		entry->head.rev = row->values[COLUMN_LAST_REV].number; /* what is new is read as it is now */
+		TRY(copy_new(move, conversation_id, entry, ret_all));
 	}
+	if (*ret_all)
+		entry->head.seq = row->values[COLUMN_LAST_SEQ].number;
 	return move_put_conversation(move, row, entry, is_new);
 }
 
@@ -145,23 +145,34 @@ is_copied(const struct move_entry *entry, const struct move_row *row)
 }
 
 enum status
+move_catch_up(struct move *move, const char *conversation_id, struct arena *arena, struct move_row *ret_row,
+	      bool *ret_found)
+{
+	const struct move_row key = {.table = MOVE_CONVERSATIONS, .values[0].text = conversation_id};
+	int64_t limit = MOVE_PAGE_ROWS;
+	bool all = false;
+
+	for (;;) {
+		TRY(move_group_open(move));
+		TRY(move_one(move->from, &key, arena, ret_row, ret_found));
+		if (!*ret_found || is_copied(move_conversation_entry(move, conversation_id), ret_row))
+			break;
+		TRY(copy_some(move, ret_row, &limit, &all));
+		if (all)
+			break;
+		TRY(move_group_close_if_full(move));
+	}
+	move->group_conversations++;
+	return OK;
+}
+
+enum status
 move_conversation(struct move *move, const char *conversation_id)
 {
 	CLEANUP(arena_finish) struct arena arena = {0};
-	const struct move_row key = {.table = MOVE_CONVERSATIONS, .values[0].text = conversation_id};
-	int64_t limit = MOVE_PAGE_ROWS;
 	struct move_row row;
-	bool found, all = false;
+	bool found;
 
-	while (!all) {
-		arena_reset(&arena);
-		TRY(move_group_open(move));
-		move->group_conversations++;
-		TRY(move_one(move->from, &key, &arena, &row, &found));
-		if (!found || is_copied(move_conversation_entry(move, conversation_id), &row))
-			return move_group_close_if_full(move);
-		TRY(copy_some(move, &row, &limit, &all));
-		TRY(move_group_close_if_full(move));
-	}
-	return OK;
+	TRY(move_catch_up(move, conversation_id, &arena, &row, &found));
+	return move_group_close_if_full(move);
 }
