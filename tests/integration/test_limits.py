@@ -8,12 +8,14 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
 from support.client import PASSWORD, Api, Person, new_name
-from support.metrics import api_metric, push_metric
+from support.live import Live
+from support.metrics import api_metric, push_metric, read
 from support.problems import problem
 from support.shared import MakeStack
 from support.stack import Stack
@@ -96,6 +98,29 @@ def test_two_api_processes_share(make_stack: MakeStack) -> None:
     # On a machine so busy that Redis takes 50 ms, each goes on by itself.
     in_time = api_metric(stack, lost) + api_metric(other, lost) == 0
     assert send(elsewhere, other) == (429 if in_time else 201)
+
+
+def test_two_push_processes_share(make_stack: MakeStack) -> None:
+    stack = make_stack(SENDS, pushes=2)
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    draft = {"conversation_id": ann.conversation_with(bob), "content": "hello"}
+    told, lost = "stonechat_rate_shared_total", "stonechat_rate_unshared_total"
+
+    def send(live: Live, process: int) -> dict[str, Any]:
+        before = read(stack, process, told), read(stack, process, lost)
+        reply = live.request("message.send", **draft)
+        if reply["ok"]:
+            wait_until(lambda: (read(stack, process, told), read(stack, process, lost)) != before, "Redis has it", 10)
+        return reply
+
+    with ann.connect(push=0) as one, ann.connect(push=1) as other:
+        assert all(send(one, 1)["ok"] for _ in range(3))
+        assert send(other, 2)["ok"], "it learns the others with its own first"
+        if read(stack, 1, lost) + read(stack, 2, lost):
+            assert send(other, 2)["ok"], "Redis took 50 ms: each goes on by itself"
+        else:
+            assert send(other, 2)["error"]["code"] == "rate_limited"
+            assert send(one, 1)["error"]["code"] == "rate_limited"
 
 
 @pytest.mark.parametrize("operation", ["sign_up", "search", "general"])
@@ -184,6 +209,28 @@ def failures_in_redis(stack: Stack) -> dict[str, int]:
 
     keys = [*ask("--scan", "--pattern", "rate:5:*"), *ask("--scan", "--pattern", "rate:6:*")]
     return {key: int(ask("PTTL", key)[0]) for key in keys}
+
+
+def test_what_ended_while_redis_was_silent_is_told_when_it_is_back(make_stack: MakeStack) -> None:
+    """Somebody was right at one process meanwhile: no other one goes on delaying them."""
+    stack = make_stack({"limits.log_in_delay_max_s": "60"}, apis=2)
+    ann = Person.new(stack, "ann")
+    elsewhere = Api(stack, api=1)
+    for _ in range(3):
+        assert ann.log_in(ann.username, "wrong password").status_code == 401
+    wait_until(lambda: any(" " in key for key in failures_in_redis(stack)), "counted in Redis", 5.0)
+    lost = api_metric(stack, "stonechat_rate_unshared_total")
+    stack.redis.freeze()
+    try:
+        assert ann.log_in(ann.username, "wrong password").status_code == 401
+        wait_until(lambda: api_metric(stack, "stonechat_rate_unshared_total") > lost, "Redis is silent", 5.0)
+        assert ann.log_in(ann.username).status_code == 200
+    finally:
+        stack.redis.thaw()
+    wait_until(lambda: not any(" " in key for key in failures_in_redis(stack)), "forgiven", 5.0)
+    answers = [elsewhere.log_in(ann.username, "wrong password").status_code for _ in range(5)]
+    assert answers == [401] * 5, "all that are free"
+    elsewhere.close()
 
 
 def test_a_try_of_a_process_that_died_is_forgotten_like_a_failure(make_stack: MakeStack) -> None:
