@@ -13,7 +13,8 @@ struct heads_job {
 	struct storage_job job;
 	struct hub *hub;
 	uint64_t number;
-	int64_t position; /* 0: the named channels */
+	int64_t position;     /* 0: the named channels */
+	uint64_t connections; /* of storage when it was asked */
 	const char **channels;
 	size_t n_channels;
 	/* results */
@@ -64,6 +65,8 @@ compare(struct hub *hub, const struct heads_job *job)
 	}
 }
 
+/* A position is the database's word to a connection, which one of another session need not keep: a server that has crashed gives
+ * the numbers of transactions that changed nothing a second time. Then all heads are compared by name. */
 static void
 take_answer(struct hub *hub, const struct heads_job *job)
 {
@@ -75,11 +78,16 @@ take_answer(struct hub *hub, const struct heads_job *job)
 	}
 	if (!hub_epoch_seen(hub, job->epoch))
 		return; /* before the position, which may have gone back too: all is forgotten once */
+	if (job->position && storage_connections(hub->storage) != hub->heads_connections) {
+		heads_compare_all(hub);
+		return;
+	}
 	if (job->position && job->next_position < job->position) {
 		hub_forget_all(hub, "the database has gone back");
 		return;
 	}
 	hub->heads_position = job->next_position;
+	hub->heads_connections = job->connections;
 	compare(hub, job);
 	if (!job->position)
 		hub_compared(hub);
@@ -113,6 +121,7 @@ ask(struct hub *hub)
 	job->hub = hub;
 	job->number = ++hub->heads_number;
 	job->position = hub->heads_position;
+	job->connections = storage_connections(hub->storage);
 	if (!job->position)
 		job->channels = arena_alloc(&job->job.arena, (HASH_COUNT(hub->streams) + 1) * sizeof *job->channels);
 	HASH_ITER (hh, hub->streams, stream, next) {

@@ -117,7 +117,8 @@ struct hub {
 	uv_timer_t tick;
 	/* heads.c */
 	int64_t heads_at_ms;
-	int64_t heads_position; /* change_no from which to ask; 0: compare all by name */
+	int64_t heads_position;     /* change_no from which to ask; 0: compare all by name */
+	uint64_t heads_connections; /* of storage when the position was asked for: it holds while there is no other */
 	uint64_t heads_number;
 	bool heads_asking;
 	size_t jobs; /* in storage; hub_destroy needs 0 */

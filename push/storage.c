@@ -1,6 +1,7 @@
 /* The database threads: each opens its connection when the first job comes and again after it was lost. */
 #include "storage.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -11,7 +12,8 @@ struct storage {
 	struct loop *loop;
 	uv_thread_t *threads;
 	size_t n_threads;
-	uv_mutex_t mutex; /* guards first, last, stopping */
+	atomic_uint_fast64_t n_connections; /* made by all threads */
+	uv_mutex_t mutex;                   /* guards first, last, stopping */
 	uv_cond_t wake;
 	struct storage_job *first, *last;
 	bool stopping;
@@ -50,9 +52,21 @@ take_job(struct storage *storage)
 	return job;
 }
 
+/* `counted`: how many of this handle's connections have been counted already. */
 static void
-run_job(struct storage *storage, struct storage_job *job, struct db **db)
+count_connections(struct storage *storage, const struct db *db, uint64_t *counted)
 {
+	uint64_t made = db_connection_number(db);
+
+	atomic_fetch_add(&storage->n_connections, made - *counted);
+	*counted = made;
+}
+
+static void
+run_job(struct storage *storage, struct storage_job *job, struct db **db, uint64_t *counted)
+{
+	if (!*db)
+		*counted = 0;
 	if (!*db && db_open(storage->database_url, DB_ACCESS_READ, db, &job->fault) != OK) {
 		*db = NULL;
 		job->status = ERR_UNAVAILABLE;
@@ -61,6 +75,7 @@ run_job(struct storage *storage, struct storage_job *job, struct db **db)
 	job->work(job, *db);
 	if (db_in_transaction(*db))
 		db_rollback(*db);
+	count_connections(storage, *db, counted);
 	if (job->status == ERR_INTERNAL || job->status == ERR_UNAVAILABLE) {
 		log_warn("storage_failed", LOG_S("status", status_name(job->status)), LOG_S("error", db_error(*db)));
 		db_close(*db); /* the next job starts with a connection that is known to be good */
@@ -74,9 +89,10 @@ thread_main(void *argument)
 	struct storage *storage = argument;
 	struct storage_job *job;
 	struct db *db = NULL;
+	uint64_t counted = 0;
 
 	while ((job = take_job(storage))) {
-		run_job(storage, job, &db);
+		run_job(storage, job, &db, &counted);
 		post_back(storage, job);
 	}
 	if (db)
@@ -159,4 +175,10 @@ storage_destroy(struct storage *storage)
 	uv_mutex_destroy(&storage->mutex);
 	free(storage->threads);
 	free(storage);
+}
+
+uint64_t
+storage_connections(const struct storage *storage)
+{
+	return atomic_load(&storage->n_connections);
 }

@@ -29,4 +29,8 @@ void storage_destroy(struct storage *storage);
 
 void storage_submit(struct storage *storage, struct storage_job *job);
 
+/* Counts the connections that the threads have made, also those that the driver has made again by itself. A job whose
+ * connection is a new one is counted before its `done`. */
+uint64_t storage_connections(const struct storage *storage);
+
 #endif
