@@ -5,12 +5,16 @@ always; the others, which break what has nothing to do with the database, only w
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from support.drill import REPORTS, Drills, bounds_table
+from support.drill import REPORTS, Drills, MakeCluster, bounds_table
 from support.history import checker
 from support.load import a_seed
-from support.postgres import shared_cluster
+from support.postgres import Cluster, shared_cluster
 from support.shared import MakeStack
 
 ROWS: list[list[str]] = []
@@ -24,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: runs only with --long")
-    config.addinivalue_line("markers", "database(name): runs only on this one, sqlite or postgres")
+    config.addinivalue_line("markers", "postgres: of what only a server has; runs on no other database")
     config.addinivalue_line("markers", "short: of those that run on both, runs without --long on PostgreSQL too")
     if config.option.seed is None:
         config.option.seed = a_seed()
@@ -46,10 +50,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "drills" not in metafunc.fixturenames:
         return
     definition = metafunc.definition
-    marked = definition.get_closest_marker("database")
+    one = [name for name in ("sqlite", "postgres") if definition.get_closest_marker(name)]
     in_long = [] if definition.get_closest_marker("short") else [pytest.mark.long]
-    both = ["sqlite", pytest.param("postgres", marks=in_long)]
-    metafunc.parametrize("drills", [marked.args[0]] if marked else both, indirect=True)
+    metafunc.parametrize("drills", one or ["sqlite", pytest.param("postgres", marks=in_long)], indirect=True)
 
 
 @pytest.fixture
@@ -59,6 +62,21 @@ def drills(make_stack: MakeStack, request: pytest.FixtureRequest) -> Drills:
     if request.param == "postgres":
         drills.cluster = shared_cluster()
     return drills
+
+
+@pytest.fixture
+def make_cluster(drills: Drills) -> Iterator[MakeCluster]:
+    """A server that may be broken, on which this drill's database is made."""
+    made: list[Cluster] = []
+
+    def make(settings: dict[str, str] | None = None) -> Cluster:
+        made.append(Cluster(Path(tempfile.mkdtemp(prefix="stonechat-postgres-")), settings))
+        drills.cluster = made[-1].create().start().make_role()
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.remove()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from support.mounts import NotAllowedError, on_a_small_disk
 from support.stack import Stack
 from support.stored import file_of
 
-pytestmark = pytest.mark.database("sqlite")
+pytestmark = pytest.mark.sqlite
 
 DISK_KB = 32 * 1024
 FULL_S = 4

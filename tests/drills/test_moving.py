@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support import moving
 from support.client import BASE, new_id
@@ -116,6 +117,7 @@ async def switch(scene: Scene, writer: Writer, source: str, destination: str) ->
 SIZE = moving.Size(people=2000, groups=5, members=100, messages=2000, sessions=2000, sign_up="open", dense=True)
 
 
+@pytest.mark.sqlite
 def test_moving_under_load(drills: Drills, make_stack: MakeStack, tmp_path: Path) -> None:
     writers: list[Writer] = []
     rooms: list[str] = []

@@ -53,7 +53,7 @@ class Disk:
 
 
 @pytest.mark.long
-@pytest.mark.database("sqlite")
+@pytest.mark.sqlite
 def test_a_light_writer_beside_a_saturating_one(drills: Drills) -> None:
     """The WebSocket door of push is kept full by a program in C; the others' sends by REST are those of api.
 

@@ -77,12 +77,17 @@ class Scene:
             self.stack.processes[name].start()
         await self.ready()
 
+    def cut_off(self) -> int:
+        """How many sockets of devices were closed since the fault began."""
+        return sum(at >= self.began for device in self.load.devices for at, _ in device.closes)
+
     def set_environment(self, name: str, more: dict[str, str]) -> None:
         """What the program finds in its environment when it is started next, besides what a stack's has."""
         self.stack.processes[name].env = self.stack.env | more
 
 
 Act = Callable[[Scene], Awaitable[None]]
+MakeCluster = Callable[..., Cluster]
 
 
 class Drills:

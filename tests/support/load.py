@@ -156,7 +156,7 @@ class Load:
         account = self.rng.choice(pair.people)
         said = self.rng.choice(pair.said[-50:]) if pair.said else None
         if self.rng.randrange(100) < MESSAGES_OF_100 or said is None:
-            await self._say(pair, account)
+            await self.say(pair, account)
             return
         op = self.rng.choices([op for op, _ in OTHERS], [weight for _, weight in OTHERS])[0]
         ask: Json = {"conversation": said.conversation, "id": said.id}
@@ -174,9 +174,9 @@ class Load:
             await self.call(said.sender, op, **ask)
 
     async def _whisper(self, pair: Pair) -> None:
-        await self._say(pair, pair.people[0])
+        await self.say(pair, pair.people[0])
 
-    async def _say(self, pair: Pair, account: Account) -> None:
+    async def say(self, pair: Pair, account: Account) -> None:
         chosen, content = new_id(), f"number {next(self._numbers)}"
         self.said_at.append(History.now())
         answer = await self.call(account, "create", conversation=pair.conversation, id=chosen, content=content)

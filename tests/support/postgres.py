@@ -69,6 +69,12 @@ def _as_owner(argv: list[str], *options: str) -> list[str]:
     return ["setpriv", *options, *argv] if options else argv
 
 
+def run_as_owner(argv: list[str]) -> None:
+    """One of PostgreSQL's programs, to its end."""
+    done = subprocess.run(_as_owner(argv), cwd="/", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{argv[0]}: {done.stdout}{done.stderr}"
+
+
 class Cluster:
     """One server. `settings` override those above; `port` None: it is found."""
 
@@ -91,14 +97,16 @@ class Cluster:
     # -- life
     def create(self) -> Cluster:
         """initdb, which takes a second."""
+        self._make_folder()
+        run_as_owner([str(binaries() / "initdb"), "-D", str(self.data), "-U", "postgres", "--locale=C",
+                      "--encoding=UTF8", "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync",
+                      "--no-instructions"])  # fmt: skip
+        return self
+
+    def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         who = owner()
         os.chown(self.folder, who.pw_uid, who.pw_gid)
-        argv = [str(binaries() / "initdb"), "-D", str(self.data), "-U", "postgres", "--locale=C", "--encoding=UTF8",
-                "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--no-instructions"]  # fmt: skip
-        done = subprocess.run(_as_owner(argv), cwd="/", capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"initdb: {done.stdout}{done.stderr}"
-        return self
 
     def _argv(self) -> list[str]:
         settings = {
@@ -112,11 +120,18 @@ class Cluster:
 
     def start(self, *options: str) -> Cluster:
         """Starts it and waits until it answers. Without options it goes when the tests go, however they do."""
+        return self.spawn(*options).wait_answers()
+
+    def spawn(self, *options: str) -> Cluster:
+        """In the main thread, with whose end it goes."""
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 _as_owner(self._argv(), *(options or ("--pdeathsig", "QUIT"))),
                 cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        return self
+
+    def wait_answers(self) -> Cluster:
         wait_until(self._answers, f"PostgreSQL answers; {self.log}", START_WITHIN_S)
         return self
 
@@ -136,13 +151,17 @@ class Cluster:
         return int((self.data / "postmaster.pid").read_text().split()[0])
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT: a fast shutdown; SIGQUIT: an immediate one, as in a crash."""
+        """SIGINT: a fast shutdown; SIGQUIT: an immediate one."""
         if self.child and self.child.poll() is None:
             self.child.send_signal(how)
             self.child.wait(END_WITHIN_S)
 
-    def remove(self) -> None:
+    def stop_at_once(self) -> None:
+        """As in a crash: what it has not written is lost."""
         self.stop(signal.SIGQUIT)
+
+    def remove(self) -> None:
+        self.stop_at_once()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def tail(self, lines: int = 30) -> str:

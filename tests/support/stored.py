@@ -16,11 +16,11 @@ TABLES = ("users", "sessions", "conversations", "members", "messages", "reaction
 
 def file_of(stack: Stack) -> Path:
     """The file of a SQLite database."""
-    return Path(stack.settings.get("database.url", "").removeprefix("sqlite:") or stack.data / "stonechat.db")
+    return Path(stack.settings["database.url"].removeprefix("sqlite:"))
 
 
 def on_postgres(stack: Stack) -> bool:
-    return stack.settings.get("database.url", "").startswith("postgres")
+    return stack.settings["database.url"].startswith("postgres")
 
 
 def read_all(stack: Stack, *queries: str) -> list[list[tuple[Any, ...]]]:
