@@ -171,16 +171,31 @@ write_array(struct buf *buf, const char *const *ids, size_t n_ids)
 static enum status
 postgres_lock(struct db_connection *connection, enum db_lockable table, const char *const *ids, size_t n_ids)
 {
-	static const char *const sql[] = {
-		[DB_LOCK_CONVERSATIONS] = "SELECT 1 FROM conversations WHERE id = ANY ($1::text[]) ORDER BY id"
-					  " FOR NO KEY UPDATE",
-		[DB_LOCK_USERS] = "SELECT 1 FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE",
+	static const struct {
+		const char *name, *sql;
+	} statements[] = {
+		[DB_LOCK_CONVERSATIONS] = {"lock_conversations",
+					   "SELECT 1 FROM conversations WHERE id = ANY ($1::text[])"
+					   " ORDER BY id FOR NO KEY UPDATE"},
+		[DB_LOCK_USERS] = {"lock_users",
+				   "SELECT 1 FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE"},
 	};
 	struct buf array = {0};
 	enum status status;
 
+	if (!connection->handle)
+		return ERR_UNAVAILABLE;
+	if (connection->locks_prepared[table] != connection->number)
+		TRY(driver_postgres_receive(connection,
+					    PQsendPrepare(connection->handle, statements[table].name,
+							  statements[table].sql, 1, NULL),
+					    NULL));
+	connection->locks_prepared[table] = connection->number;
 	write_array(&array, ids, n_ids);
-	status = run_with_text(connection, sql[table], array.bytes, NULL);
+	status = driver_postgres_receive(connection,
+					 PQsendQueryPrepared(connection->handle, statements[table].name, 1,
+							     (const char *const[]){array.bytes}, NULL, NULL, 0),
+					 NULL);
 	buf_finish(&array);
 	return status;
 }

@@ -20,6 +20,7 @@ struct db_connection {
 	PGconn *handle;  /* NULL: lost, or never there */
 	uint64_t number; /* of connections made so far: what is prepared belongs to one of them */
 	uint64_t n_prepared;
+	uint64_t locks_prepared[2]; /* for which of them, by enum db_lockable */
 
 	bool in_transaction; /* since begin, until commit or rollback: also when the handle was lost meanwhile */
 	enum db_transaction kind;

@@ -63,6 +63,25 @@ meta_check_serving(struct db *db, struct fault *ret_fault)
 	return meta_check_state(state, ret_fault);
 }
 
+enum status
+meta_serving_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE], struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT e.value, t.value, w.value FROM meta e JOIN meta t ON t.key = 'timeline'"
+			       " LEFT JOIN meta w ON w.key = 'state' WHERE e.key = 'epoch'");
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE], state[META_VALUE_SIZE];
+	bool row;
+
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return ERR_INTERNAL;
+	db_column_copy(stmt, 0, epoch, sizeof epoch);
+	db_column_copy(stmt, 1, written_on, sizeof written_on);
+	db_column_copy(stmt, 2, state, sizeof state);
+	TRY(meta_check_state(state, ret_fault));
+	return meta_epoch_of(db, epoch, written_on, ret_epoch);
+}
+
 static enum status
 set(struct db *db, const char *key, const char *value)
 {

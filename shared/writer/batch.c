@@ -223,9 +223,7 @@ transact(struct batch *batch, struct fault *ret_fault)
 	enum status status = db_begin(batch->db, DB_WRITE);
 
 	if (status == OK)
-		status = meta_check_serving(batch->db, ret_fault);
-	if (status == OK)
-		status = meta_epoch(batch->db, batch->runner->epoch); /* another one may have been put in place */
+		status = meta_serving_epoch(batch->db, batch->runner->epoch, ret_fault);
 	if (status == OK) {
 		outcome = OUTCOME_FAILED;
 		status = lock_rows(batch);

@@ -1,5 +1,5 @@
-/* Sending messages, many in one step: per conversation the checks of each send in order, one advance of the counters for all
- * that passed, and one insert for the whole run.
+/* Sending messages, many in one step: for the whole run one question which of them pass every check (nearly all do; the others
+ * are looked at one by one, in order), one advance of all counters, and one insert.
  *
  * An id decides before anything else: what was accepted once is answered with its row for ever, whatever has become of the
  * people since. Two sends of one id in the same run are a message and its replay. A direct conversation is made by its
@@ -14,6 +14,7 @@
 #include "model/event.h"
 #include "store/conversations.h"
 #include "store/messages.h"
+#include "store/sending.h"
 #include "writer/batch.h"
 
 /* A message that passed in this transaction, found by its id. */
@@ -27,6 +28,7 @@ struct group {
 	struct batch *batch;
 	const char *conversation_id;
 	struct write_op **ops;
+	struct sending_check *checks; /* one per operation */
 	size_t n_ops;
 
 	struct accepted **accepted; /* in order */
@@ -201,13 +203,35 @@ accept_send(struct group *group, struct write_send_message *send)
 	HASH_ADD_KEYPTR(hh, group->by_id, stored->id, strlen(stored->id), accepted);
 }
 
+/* Whether the send is one that passed with all others: then only what this run itself has changed remains to be asked. */
+static bool
+passes(struct group *group, const struct write_send_message *send, const struct sending_check *check)
+{
+	struct accepted *twin;
+
+	HASH_FIND_STR(group->by_id, send->draft.id, twin);
+	if (!check->passes || twin)
+		return false;
+	group->member_id = group->open_to = send->draft.sender_id;
+	group->sender = (struct conversation_sender){0};
+	memcpy(group->sender.other_id, check->other_id, ID_SIZE);
+	return true;
+}
+
 static enum status
-check_send(struct group *group, struct write_send_message *send, struct accepted **ret_twin)
+check_send(struct group *group, struct write_send_message *send, const struct sending_check *check,
+	   struct accepted **ret_twin)
 {
 	struct fault fault = {0};
 	bool member, settled = false;
 
 	send->replayed = false;
+	if (passes(group, send, check)) {
+		TRY(check_reply(group, send));
+		if (send->op.status == OK)
+			accept_send(group, send);
+		return OK;
+	}
 	TRY(batch_check_session(group->batch, &send->op, send->draft.session_id, send->draft.sender_id));
 	if (send->op.status != OK)
 		return OK;
@@ -229,25 +253,41 @@ check_send(struct group *group, struct write_send_message *send, struct accepted
 	return keep_pace(group);
 }
 
-/* Looks up, advances, numbers; the insert is the run's. */
 static enum status
-run_group(struct group *group)
+check_group(struct group *group)
 {
-	int64_t last_seq, last_rev, n;
-
 	for (size_t i = 0; i < group->n_ops; i++)
-		TRY(check_send(group, to_send(group->ops[i]), &group->twin_of[i]));
-	if (group->n_accepted == 0)
-		return OK;
+		TRY(check_send(group, to_send(group->ops[i]), &group->checks[i], &group->twin_of[i]));
+	return OK;
+}
 
-	n = (int64_t)group->n_accepted;
-	TRY(conversations_advance(group->batch->db, group->conversation_id, n, n, &last_seq, &last_rev));
-	for (int64_t i = 0; i < n; i++) {
+static void
+number(struct group *group, const struct sending_advance *advance)
+{
+	for (int64_t i = 0; i < advance->n; i++) {
 		struct message *stored = &group->accepted[i]->send->stored;
 
-		stored->seq = last_seq - n + 1 + i;
-		stored->rev = last_rev - n + 1 + i;
+		stored->seq = advance->last_seq - advance->n + 1 + i;
+		stored->rev = advance->last_rev - advance->n + 1 + i;
 	}
+}
+
+/* One revision and one place for each message that passed. */
+static enum status
+advance_all(struct batch *batch, struct group *groups, size_t n_groups)
+{
+	struct sending_advance *advances = arena_alloc(&batch->arena, n_groups * sizeof *advances);
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_groups; i++)
+		if (groups[i].n_accepted > 0)
+			advances[n++] = (struct sending_advance){.conversation_id = groups[i].conversation_id,
+								 .n = (int64_t)groups[i].n_accepted};
+	TRY(sending_advance(batch->db, advances, n));
+	n = 0;
+	for (size_t i = 0; i < n_groups; i++)
+		if (groups[i].n_accepted > 0)
+			number(&groups[i], &advances[n++]);
 	return OK;
 }
 
@@ -280,7 +320,7 @@ finish_group(struct group *group)
 
 /* Cuts the run into its conversations. Returns how many there are. */
 static size_t
-split(struct batch *batch, struct write_op **ops, size_t n_ops, struct group *groups)
+split(struct batch *batch, struct write_op **ops, size_t n_ops, struct sending_check *checks, struct group *groups)
 {
 	size_t n_groups = 0;
 
@@ -294,6 +334,7 @@ split(struct batch *batch, struct write_op **ops, size_t n_ops, struct group *gr
 				.batch = batch,
 				.conversation_id = ops[i]->conversation_id,
 				.ops = ops + i,
+				.checks = checks + i,
 			};
 		}
 		group->n_ops++;
@@ -317,18 +358,37 @@ insert(struct batch *batch, const struct group *groups, size_t n_groups, size_t 
 	return n ? messages_insert(batch->db, messages, n) : OK;
 }
 
+/* What all of them ask of the database. A send without a session (it was checked by whoever sends it) is looked at by itself. */
+static enum status
+ask_for_all(struct batch *batch, struct write_op **ops, size_t n_ops, struct sending_check *checks)
+{
+	for (size_t i = 0; i < n_ops; i++) {
+		const struct message_draft *draft = &to_send(ops[i])->draft;
+
+		checks[i] = (struct sending_check){
+			.session_id = draft->session_id,
+			.user_id = draft->sender_id,
+			.conversation_id = ops[i]->conversation_id,
+			.message_id = draft->id,
+		};
+	}
+	return sending_check(batch->db, checks, n_ops, batch->now_ms);
+}
+
 enum status
 send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 {
+	struct sending_check *checks = arena_alloc(&batch->arena, n_ops * sizeof *checks);
 	struct group *groups = arena_alloc(&batch->arena, n_ops * sizeof *groups);
-	size_t n_groups = split(batch, ops, n_ops, groups);
-	enum status status = OK;
+	size_t n_groups = split(batch, ops, n_ops, checks, groups);
+	enum status status = ask_for_all(batch, ops, n_ops, checks);
 
 	for (size_t i = 0; i < n_groups && status == OK; i++)
-		status = run_group(&groups[i]);
+		status = check_group(&groups[i]);
 	for (size_t i = 0; i < n_groups; i++)
 		HASH_CLEAR(hh, groups[i].by_id);
 	TRY(status);
+	TRY(advance_all(batch, groups, n_groups));
 	TRY(insert(batch, groups, n_groups, n_ops));
 	for (size_t i = 0; i < n_groups; i++)
 		TRY(finish_group(&groups[i]));

@@ -305,6 +305,7 @@ def test_a_stranger_learns_nothing_from_a_page_that_is_kept(two: Stack, rooms: l
         problem(stranger.through(api).messages(rooms[0].id), 404)
 
 
+@pytest.mark.sqlite
 def test_what_a_restore_has_put_in_place_is_read_at_once(two: Stack, rooms: list[Room]) -> None:
     """Though the new history comes to the same revision, and the old one's page is in every tier."""
     room = rooms[0]

@@ -1,0 +1,173 @@
+/* Statements over many rows: see sending.h. A statement has room for a fixed number, so that it is prepared once; what is left of
+ * its room repeats the last row, which changes nothing. */
+#include "store/sending.h"
+
+#include <string.h>
+
+/* Whose log-in, where and which, by their place in the array. The order of the joins is written down for SQLite, which knows
+ * nothing of the sizes. */
+#define CHECK(rows, now)                                                                                                 \
+	"WITH v (i, session_id, user_id, conversation_id, message_id) AS (VALUES " rows ")"                              \
+	" SELECT w.i, w.other_id FROM (SELECT v.i AS i, v.user_id AS user_id, CASE WHEN c.kind = 'direct' THEN"          \
+	" coalesce((SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> v.user_id LIMIT 1)," \
+	" v.user_id) END AS other_id"                                                                                    \
+	" FROM v CROSS JOIN sessions s CROSS JOIN users u CROSS JOIN members m CROSS JOIN conversations c"               \
+	" WHERE s.id = v.session_id AND s.user_id = v.user_id AND s.revoked_at IS NULL AND s.expires_at > " now          \
+	" AND u.id = v.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND NOT u.must_change_password"        \
+	" AND m.conversation_id = v.conversation_id AND m.user_id = v.user_id AND m.left_at IS NULL"                     \
+	" AND c.id = v.conversation_id AND c.deleted_at IS NULL AND (m.role <> 'member' OR c.slow_mode_s = 0)"           \
+	" AND NOT EXISTS (SELECT 1 FROM messages x WHERE x.conversation_id = v.conversation_id AND x.id = v.message_id)" \
+	") AS w WHERE w.other_id IS NULL OR (EXISTS (SELECT 1 FROM users o WHERE o.id = w.other_id"                      \
+	" AND o.disabled_at IS NULL AND o.deleted_at IS NULL) AND NOT EXISTS (SELECT 1 FROM blocks b"                    \
+	" WHERE b.user_id = w.other_id AND b.blocked_user_id = w.user_id AND b.removed_at IS NULL))"
+
+/* Five columns a row, so that ten numbers are two rows: TWO(2, 3) is ($21 ... $25), ($26 ... $30). */
+/* clang-format off */
+#define TWO(d, e) \
+	"($" #d "1, $" #d "2, $" #d "3, $" #d "4, $" #d "5), ($" #d "6, $" #d "7, $" #d "8, $" #d "9, $" #e "0)"
+#define TEN TWO(, 1) ", " TWO(1, 2) ", " TWO(2, 3) ", " TWO(3, 4) ", " TWO(4, 5)
+#define FIFTY \
+	TEN ", " TWO(5, 6) ", " TWO(6, 7) ", " TWO(7, 8) ", " TWO(8, 9) ", " TWO(9, 10) ", " \
+	TWO(10, 11) ", " TWO(11, 12) ", " TWO(12, 13) ", " TWO(13, 14) ", " TWO(14, 15) ", " \
+	TWO(15, 16) ", " TWO(16, 17) ", " TWO(17, 18) ", " TWO(18, 19) ", " TWO(19, 20) ", " \
+	TWO(20, 21) ", " TWO(21, 22) ", " TWO(22, 23) ", " TWO(23, 24) ", " TWO(24, 25)
+/* clang-format on */
+
+enum { CHECK_COLUMNS = 5 };
+
+/* By the room that they have, largest first. */
+static const struct statement {
+	size_t room;
+	const char *sql;
+} check_statements[] = {
+	{50, CHECK(FIFTY, "$251")},
+	{10, CHECK(TEN, "$51")},
+	{1, CHECK("($1, $2, $3, $4, $5)", "$6")},
+};
+
+/* The smallest that holds them all, else the largest. */
+static const struct statement *
+choose(const struct statement statements[3], size_t n)
+{
+	const struct statement *statement = &statements[2];
+
+	while (statement > statements && statement->room < n)
+		statement--;
+	return statement;
+}
+
+static enum status
+check_some(struct db *db, const struct statement *statement, struct sending_check *checks, size_t n, int64_t now_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, statement->sql);
+	bool row;
+
+	for (size_t i = 0; i < statement->room; i++) {
+		size_t at = i < n ? i : n - 1;
+		int parameter = (int)i * CHECK_COLUMNS;
+
+		db_bind_int64(stmt, parameter + 1, (int64_t)at);
+		db_bind_text(stmt, parameter + 2, checks[at].session_id);
+		db_bind_text(stmt, parameter + 3, checks[at].user_id);
+		db_bind_text(stmt, parameter + 4, checks[at].conversation_id);
+		db_bind_text(stmt, parameter + 5, checks[at].message_id);
+	}
+	db_bind_int64(stmt, (int)statement->room * CHECK_COLUMNS + 1, now_ms);
+	for (;;) {
+		TRY(db_step(stmt, &row));
+		if (!row)
+			return OK;
+		struct sending_check *check = &checks[db_column_int64(stmt, 0)];
+
+		check->passes = true;
+		db_column_copy(stmt, 1, check->other_id, sizeof check->other_id);
+	}
+}
+
+enum status
+sending_check(struct db *db, struct sending_check *checks, size_t n_checks, int64_t now_ms)
+{
+	for (size_t done = 0; done < n_checks;) {
+		const struct statement *statement = choose(check_statements, n_checks - done);
+		size_t n = n_checks - done < statement->room ? n_checks - done : statement->room;
+
+		TRY(check_some(db, statement, checks + done, n, now_ms));
+		done += n;
+	}
+	return OK;
+}
+
+/* The ids stand twice, because a list of them is found by the index whatever a database thinks of the join. */
+#define ADVANCE(rows, ids)                                                                                             \
+	"WITH v (id, n) AS (VALUES " rows ") UPDATE conversations SET change_no = $1,"                                 \
+	" last_seq = last_seq + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1),"                            \
+	" last_rev = last_rev + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1)"                             \
+	" WHERE id IN (" ids ") RETURNING id, last_seq, last_rev"
+
+/* Rows of two from $2 on, and the ids of the same rows. */
+/* clang-format off */
+#define FIVE(d, e) \
+	"($" #d "2, $" #d "3), ($" #d "4, $" #d "5), ($" #d "6, $" #d "7), ($" #d "8, $" #d "9), ($" #e "0, $" #e "1)"
+#define FIVE_IDS(d, e) "$" #d "2, $" #d "4, $" #d "6, $" #d "8, $" #e "0"
+#define ALL(what) \
+	what(, 1) ", " what(1, 2) ", " what(2, 3) ", " what(3, 4) ", " what(4, 5) ", " \
+	what(5, 6) ", " what(6, 7) ", " what(7, 8) ", " what(8, 9) ", " what(9, 10)
+/* clang-format on */
+
+static const struct statement advance_statements[] = {
+	{50, ADVANCE(ALL(FIVE), ALL(FIVE_IDS))},
+	{10, ADVANCE(FIVE(, 1) ", " FIVE(1, 2), FIVE_IDS(, 1) ", " FIVE_IDS(1, 2))},
+	{1, ADVANCE("($2, $3)", "$2")},
+};
+
+static void
+keep(struct db_stmt *stmt, struct sending_advance *advances, size_t n, size_t *n_found)
+{
+	char id[ID_SIZE];
+
+	db_column_copy(stmt, 0, id, sizeof id);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(advances[i].conversation_id, id) != 0)
+			continue;
+		advances[i].last_seq = db_column_int64(stmt, 1);
+		advances[i].last_rev = db_column_int64(stmt, 2);
+		(*n_found)++;
+	}
+}
+
+static enum status
+advance_some(struct db *db, const struct statement *statement, struct sending_advance *advances, size_t n)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, statement->sql);
+	size_t n_found = 0;
+	int64_t change_no;
+	bool row;
+
+	TRY(db_change_no(db, &change_no));
+	db_bind_int64(stmt, 1, change_no);
+	for (size_t i = 0; i < statement->room; i++) {
+		const struct sending_advance *advance = &advances[i < n ? i : n - 1];
+
+		db_bind_text(stmt, (int)i * 2 + 2, advance->conversation_id);
+		db_bind_int64(stmt, (int)i * 2 + 3, advance->n);
+	}
+	do {
+		TRY(db_step(stmt, &row));
+		if (row)
+			keep(stmt, advances, n, &n_found);
+	} while (row);
+	return n_found == n ? OK : ERR_NOT_FOUND;
+}
+
+enum status
+sending_advance(struct db *db, struct sending_advance *advances, size_t n_advances)
+{
+	for (size_t done = 0; done < n_advances;) {
+		const struct statement *statement = choose(advance_statements, n_advances - done);
+		size_t n = n_advances - done < statement->room ? n_advances - done : statement->room;
+
+		TRY(advance_some(db, statement, advances + done, n));
+		done += n;
+	}
+	return OK;
+}

@@ -1,0 +1,34 @@
+/* What a run of sends asks of the database, for all of them at once: which pass every check, and the numbers they get. */
+#ifndef STORE_SENDING_H
+#define STORE_SENDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "db/db.h"
+
+struct sending_check {
+	const char *session_id, *user_id, *conversation_id, *message_id;
+	/* result */
+	bool passes;
+	char other_id[ID_SIZE]; /* of a direct conversation, when it passes */
+};
+
+/* Whether the log-in is alive and may write, its person is in the conversation, which is there, slow mode does not concern them, the
+ * other one of a direct conversation is there and does not block them, and the message's id is not taken. What does not pass is to be
+ * looked at by itself: it may be refused, or be a replay, or make its conversation. */
+MUST_USE enum status sending_check(struct db *db, struct sending_check *checks, size_t n_checks, int64_t now_ms);
+
+struct sending_advance {
+	const char *conversation_id;
+	int64_t n; /* so many messages more */
+	/* result */
+	int64_t last_seq, last_rev;
+};
+
+/* Advances conversations that exist, each given once. */
+MUST_USE enum status sending_advance(struct db *db, struct sending_advance *advances, size_t n_advances);
+
+#endif
