@@ -30,13 +30,21 @@ static const char cost_script[] =
 	"local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[1])\n"
 	"redis.call('SET', KEYS[1], string.format('%.0f', tat), 'PX', string.format('%.0f', (tat - now) / 1000 + 1))\n"
 	"return tat - now\n";
-/* ARGV: how many more, how long they are kept, whether one has just been wrong (1), whether all before is forgiven (1). */
+/* ARGV: how many more, how long they are kept, whether one has just been wrong (1), whether all before is forgiven (1). Answers the
+ * count, and in the bits above it how often it was forgiven: who sees that change forgets what it knew. */
 static const char failure_script[] =
-	"if ARGV[4] == '1' then redis.call('DEL', KEYS[1]) end\n"
-	"local n = redis.call('INCRBY', KEYS[1], ARGV[1])\n"
-	"if n <= 0 then redis.call('DEL', KEYS[1]) return 0 end\n"
-	"if ARGV[3] == '1' or redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end\n"
-	"return n\n";
+	"if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'n', 0) redis.call('HINCRBY', KEYS[1], 'forgiven', 1) end\n"
+	"local n = redis.call('HINCRBY', KEYS[1], 'n', ARGV[1])\n"
+	"local forgiven = tonumber(redis.call('HGET', KEYS[1], 'forgiven') or '0')\n"
+	"if n < 0 then n = 0 redis.call('HSET', KEYS[1], 'n', 0) end\n"
+	"if n == 0 and forgiven == 0 then redis.call('DEL', KEYS[1]) return 0 end\n"
+	"if ARGV[3] == '1' or ARGV[4] == '1' or redis.call('PTTL', KEYS[1]) < 0 then\n"
+	"  redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"
+	"end\n"
+	"return forgiven % 65536 * 65536 + math.min(n, 65535)\n";
+
+/* Of the two kinds of keys in Redis, which hold different things. */
+#define PREFIX_LEN (sizeof "rate:" - 1)
 
 /* What is being told to Redis about an entry. */
 struct share {
@@ -237,7 +245,7 @@ to_command(struct share *share)
 static void
 take_share(struct entry *entry, struct share *ret_share)
 {
-	snprintf(ret_share->key, sizeof ret_share->key, "rate:%s", entry->key);
+	snprintf(ret_share->key, sizeof ret_share->key, entry->is_failures ? "miss:%s" : "rate:%s", entry->key);
 	ret_share->count = entry->unshared;
 	snprintf(ret_share->amount, sizeof ret_share->amount, "%lld", (long long)entry->unshared);
 	ret_share->is_failures = entry->is_failures;
@@ -272,24 +280,35 @@ take_round(struct rate_limiter *limiter, struct round *round)
 	limiter->telling = round->n > 0;
 }
 
+/* With the mutex held. `value`: as failure_script answers. */
+static void
+merge_failures(struct rate_limiter *limiter, struct entry *entry, int64_t value, int64_t now_us)
+{
+	int64_t n = value % 65536 + entry->unshared, n_forgiven = value / 65536;
+
+	if (n_forgiven != entry->n_forgiven) {
+		entry->n_forgiven = n_forgiven;
+		entry->n_failures = entry->until_us = entry->before_us = 0;
+	}
+	if (n <= entry->n_failures)
+		return;
+	rate_limit_set_failures(limiter, entry, n, now_us);
+	rate_limit_keep(entry, now_us);
+}
+
 /* With the mutex held. What was used since the round began is not in Redis' answer yet. */
 static void
 merge(struct rate_limiter *limiter, const struct share *share, int64_t value, int64_t now_us)
 {
 	struct entry *entry;
 
-	HASH_FIND_STR(limiter->entries, share->key + strlen("rate:"), entry);
-	if (!entry || share->forgiven || entry->forgiven)
+	HASH_FIND_STR(limiter->entries, share->key + PREFIX_LEN, entry);
+	if (!entry || entry->forgiven)
 		return;
-	value += entry->unshared;
-	if (entry->is_failures) {
-		if (value > entry->n_failures) {
-			rate_limit_set_failures(limiter, entry, value, now_us);
-			rate_limit_keep(entry, now_us);
-		}
-	} else if (now_us + value > entry->until_us) {
-		entry->until_us = entry->kept_us = now_us + value;
-	}
+	if (entry->is_failures)
+		merge_failures(limiter, entry, value, now_us);
+	else if (now_us + value + entry->unshared > entry->until_us)
+		entry->until_us = entry->kept_us = now_us + value + entry->unshared;
 }
 
 /* With the mutex held. What Redis did not hear of failures, and of what ended them, it hears when it is back. What was merely used it
@@ -299,7 +318,7 @@ hold_failures(struct rate_limiter *limiter, const struct share *share, int64_t n
 {
 	struct entry *entry;
 
-	HASH_FIND_STR(limiter->entries, share->key + strlen("rate:"), entry);
+	HASH_FIND_STR(limiter->entries, share->key + PREFIX_LEN, entry);
 	if (!entry || !entry->is_failures || entry->forgiven) /* forgiven since: so is this */
 		return;
 	entry->unshared += share->count;

@@ -27,6 +27,7 @@ rate_limit_set_failures(struct rate_limiter *limiter, struct entry *entry, int64
 
 	entry->n_failures = n;
 	entry->until_us = until_us > entry->until_us ? until_us : entry->until_us;
+	entry->before_us = entry->until_us;
 }
 
 void
@@ -35,9 +36,35 @@ rate_limit_keep(struct entry *entry, int64_t now_us)
 	entry->kept_us = now_us + (int64_t)RATE_LIMIT_FAILURES_KEPT_MS * 1000;
 }
 
-/* A try counts as wrong from its beginning, or those that are sent at once would all be free. */
+enum { ASK_PAUSE_US = 50 * 1000 };
+
+/* With the mutex held. A refusal asks what the other processes know by now: a right password there, or more wrong ones. */
+static void
+ask_others(struct rate_limiter *limiter, struct entry *entry, int64_t now_us)
+{
+	if (now_us - entry->asked_us < ASK_PAUSE_US)
+		return;
+	entry->asked_us = now_us;
+	rate_limit_mark(limiter, entry, 0);
+}
+
+/* With the mutex held. A try counts as wrong from its beginning, or those that are sent at once would all be free. One that need not
+ * wait takes nobody's turn either. */
+static void
+count_try(struct rate_limiter *limiter, struct entry *entry, bool takes_turn, int64_t now_us)
+{
+	int64_t before_us = entry->until_us;
+
+	rate_limit_set_failures(limiter, entry, entry->n_failures + 1, now_us);
+	entry->before_us = before_us;
+	if (!takes_turn)
+		entry->until_us = before_us;
+	entry->n_under_way++;
+	rate_limit_mark(limiter, entry, 1);
+}
+
 static int64_t
-begin_try(struct rate_limiter *limiter, enum rate_failures whose, const char *key, bool ask)
+begin_try(struct rate_limiter *limiter, enum rate_failures whose, const char *key, bool must_wait)
 {
 	int64_t now_us = clock_monotonic_us(), wait_us = 0;
 
@@ -50,13 +77,12 @@ begin_try(struct rate_limiter *limiter, enum rate_failures whose, const char *ke
 		entry->n_failures = 0;
 	if (entry->n_failures == 0)
 		rate_limit_keep(entry, now_us);
-	if (ask && rate_limit_delay_ms(whose, entry->n_failures + 1, limiter->limits.delay_max_ms) > 0)
+	if (must_wait && rate_limit_delay_ms(whose, entry->n_failures + 1, limiter->limits.delay_max_ms) > 0)
 		wait_us = entry->until_us - now_us;
-	if (wait_us <= 0) {
-		rate_limit_set_failures(limiter, entry, entry->n_failures + 1, now_us);
-		entry->n_under_way++;
-		rate_limit_mark(limiter, entry, 1);
-	}
+	if (wait_us > 0)
+		ask_others(limiter, entry, now_us);
+	else
+		count_try(limiter, entry, must_wait, now_us);
 	pthread_mutex_unlock(&limiter->mutex);
 	if (wait_us > 0)
 		metrics_add(METRIC_RATE_REFUSED, 1);
@@ -87,14 +113,15 @@ fail(struct rate_limiter *limiter, struct entry *entry, int64_t now_us)
 	rate_limit_mark(limiter, entry, is_counted ? 0 : 1);
 }
 
-/* With the mutex held. The next one may come when this one could. */
+/* With the mutex held. After one that was not made the next one may come when this one could; after a right one there is no hurry. */
 static void
-give_back(struct rate_limiter *limiter, struct entry *entry)
+give_back(struct rate_limiter *limiter, struct entry *entry, bool was_made)
 {
 	if (entry->n_failures == 0)
 		return;
 	entry->n_failures--;
-	entry->until_us = 0;
+	if (!was_made)
+		entry->until_us = entry->before_us;
 	if (entry->n_failures == 0)
 		entry->kept_us = 0;
 	rate_limit_mark(limiter, entry, -1);
@@ -104,7 +131,7 @@ give_back(struct rate_limiter *limiter, struct entry *entry)
 static void
 forgive(struct rate_limiter *limiter, struct entry *entry)
 {
-	entry->n_failures = entry->until_us = entry->kept_us = 0;
+	entry->n_failures = entry->until_us = entry->before_us = entry->kept_us = 0;
 	entry->forgiven = true;
 	entry->renewed = false;
 	rate_limit_mark(limiter, entry, -entry->unshared);
@@ -127,6 +154,6 @@ rate_limit_log_in_ended(struct rate_limiter *limiter, enum rate_failures whose, 
 	else if (entry && end == RATE_TRY_RIGHT && whose == RATE_FAILURES_OF_ADDRESS)
 		forgive(limiter, entry);
 	else if (entry)
-		give_back(limiter, entry);
+		give_back(limiter, entry, end == RATE_TRY_RIGHT);
 	pthread_mutex_unlock(&limiter->mutex);
 }

@@ -29,8 +29,11 @@ struct entry {
 	bool is_failures;
 	enum rate_failures whose;
 	int64_t until_us;    /* the arrival time; of failures: when the next attempt may be */
+	int64_t before_us;   /* what that was before the newest try that is under way */
+	int64_t asked_us;    /* when it was last shared for a refusal's sake */
 	int64_t kept_us;     /* until then it says something */
 	int64_t n_failures;  /* with the tries under way */
+	int64_t n_forgiven;  /* how often Redis says that they were forgiven */
 	int64_t n_under_way; /* an entry with any is not dropped, or their ends would find nothing to settle */
 
 	enum rate_list list;

@@ -222,6 +222,30 @@ tries_under_way_stay_in_memory(void **state)
 	rate_limit_destroy(limiter);
 }
 
+/* At a name under attack one try in all passes per delay; a right one that does not have to wait opens the way for nobody, and
+ * takes nobody's turn. */
+static void
+a_known_device_changes_nobodys_turn(void **state)
+{
+	struct rate_limiter *limiter = make(NULL);
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		rate_limit_log_in_anyway(limiter, RATE_FAILURES_OF_NAME, "ann");
+	assert_int_equal(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 0);
+	int64_t wait_ms = rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann");
+	assert_in_range(wait_ms, 4000, 5000);
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_NAME, "ann", RATE_TRY_RIGHT);
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 1000, wait_ms);
+	rate_limit_log_in_anyway(limiter, RATE_FAILURES_OF_NAME, "ann");
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_NAME, "ann", RATE_TRY_NOT_MADE);
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 1000, wait_ms);
+	rate_limit_log_in_anyway(limiter, RATE_FAILURES_OF_NAME, "ann");
+	rate_limit_log_in_ended(limiter, RATE_FAILURES_OF_NAME, "ann", RATE_TRY_RIGHT);
+	assert_in_range(rate_limit_before_log_in(limiter, RATE_FAILURES_OF_NAME, "ann"), 1000, wait_ms);
+	rate_limit_destroy(limiter);
+}
+
 /* All guesses at a name count, wherever they come from; the wait stays small, and a success elsewhere does not forgive them. */
 static void
 many_wrong_passwords_delay_a_name(void **state)
@@ -295,6 +319,30 @@ processes_share_through_redis(void **state)
 		fail_shared(one, "here ann");
 	fail_shared(other, "here ann");
 	assert_true(rate_limit_before_log_in(other, RATE_FAILURES_OF_ADDRESS, "here ann") > 1000);
+	rate_limit_destroy(one);
+	rate_limit_destroy(other);
+}
+
+/* Who was right at one process waits at none: the others learn it when they refuse, and do not open a turn that is another's. */
+static void
+a_right_password_forgives_at_all_processes(void **state)
+{
+	struct rate_limiter *one, *other;
+
+	(void)state;
+	redis_server_start(&server);
+	one = make(server.url);
+	other = make(server.url);
+	for (int i = 0; i < 12; i++)
+		rate_limit_log_in_anyway(one, RATE_FAILURES_OF_ADDRESS, "here ann");
+	settle(one);
+	assert_int_equal(rate_limit_before_log_in(other, RATE_FAILURES_OF_ADDRESS, "here ann"), 0);
+	settle(other);
+	rate_limit_log_in_ended(other, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_NOT_MADE);
+	assert_in_range(rate_limit_before_log_in(other, RATE_FAILURES_OF_ADDRESS, "here ann"), 50000, 60000);
+	rate_limit_log_in_ended(one, RATE_FAILURES_OF_ADDRESS, "here ann", RATE_TRY_RIGHT);
+	settle(one);
+	WAIT_FOR(rate_limit_before_log_in(other, RATE_FAILURES_OF_ADDRESS, "here ann") == 0);
 	rate_limit_destroy(one);
 	rate_limit_destroy(other);
 }
@@ -448,8 +496,10 @@ main(void)
 		cmocka_unit_test(wrong_passwords_delay_one_key),
 		cmocka_unit_test(tries_under_way_count),
 		cmocka_unit_test(tries_under_way_stay_in_memory),
+		cmocka_unit_test(a_known_device_changes_nobodys_turn),
 		cmocka_unit_test(many_wrong_passwords_delay_a_name),
 		cmocka_unit_test_setup_teardown(processes_share_through_redis, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_right_password_forgives_at_all_processes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_redis_the_limits_are_local, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_ends_a_try_waits_for_redis, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_last_round_is_told_at_the_end, set_up, tear_down),
