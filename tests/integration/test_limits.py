@@ -236,28 +236,6 @@ def await_count(stack: Stack, username: str) -> None:
     raise AssertionError("not within 5 s: a count in Redis")
 
 
-def test_what_ended_while_redis_was_silent_is_told_when_it_is_back(make_stack: MakeStack) -> None:
-    """Somebody was right at one process meanwhile: no other one goes on delaying them."""
-    stack = make_stack({"limits.log_in_delay_max_s": "60"}, apis=2)
-    ann = Person.new(stack, "ann")
-    elsewhere = Api(stack, api=1)
-    for _ in range(3):
-        assert ann.log_in(ann.username, "wrong password").status_code == 401
-    wait_until(lambda: any(" " in key for key in failures_in_redis(stack)), "counted in Redis", 5.0)
-    lost = api_metric(stack, "stonechat_rate_unshared_total")
-    stack.redis.freeze()
-    try:
-        assert ann.log_in(ann.username, "wrong password").status_code == 401
-        wait_until(lambda: api_metric(stack, "stonechat_rate_unshared_total") > lost, "Redis is silent", 5.0)
-        assert ann.log_in(ann.username).status_code == 200
-    finally:
-        stack.redis.thaw()
-    wait_until(lambda: not any(" " in key for key in failures_in_redis(stack)), "forgiven", 5.0)
-    answers = [elsewhere.log_in(ann.username, "wrong password").status_code for _ in range(5)]
-    assert answers == [401] * 5, "all that are free"
-    elsewhere.close()
-
-
 def test_a_try_of_a_process_that_died_is_forgotten_like_a_failure(make_stack: MakeStack) -> None:
     """It waits behind others for its turn at the only thread that looks at passwords when the process dies."""
     stack = make_stack({"limits.log_in_delay_max_s": "60", "auth.password_threads": "1"})
