@@ -54,14 +54,6 @@ start_limits(struct parts *parts, struct fault *ret_fault)
 }
 
 static enum status
-start_cache(struct parts *parts, struct fault *ret_fault)
-{
-	const struct cache_limits limits = cache_settings(&parts->config);
-
-	return cache_create(&limits, parts->config.redis_url, &parts->app.cache, ret_fault);
-}
-
-static enum status
 start(struct parts *parts, struct fault *ret_fault)
 {
 	const struct config *config = &parts->config;
@@ -73,7 +65,7 @@ start(struct parts *parts, struct fault *ret_fault)
 	TRY(bus_create(config->redis_url, &app->bus, ret_fault));
 	TRY(start_limits(parts, ret_fault));
 	TRY(redis_create(config->redis_url, &app->redis, ret_fault));
-	TRY(start_cache(parts, ret_fault));
+	app->cache = cache_create((size_t)config->cache_memory_bytes);
 	TRY(writer_create(config->database_url, (size_t)config->writer_threads, app->bus, &app->writer, ret_fault));
 	TRY(pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault));
 	TRY(db_keeper_start(config->database_url, &parts->keeper, ret_fault));

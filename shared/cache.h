@@ -1,37 +1,23 @@
-/* Ready answers under keys that say all they are a function of: the epoch, what is shown, its revision, and the form of the JSON. Such
- * a value never becomes wrong, so there is no invalidation: a change makes another key, and the old value is used no more.
+/* Ready answers in this process's memory, under keys that say all they are a function of: the epoch, what is shown, its revision. Such a
+ * value never becomes wrong, so there is no invalidation: a change makes another key, and the old value is used no more.
  *
- * Two tiers: this process's memory, then Redis; either can be switched off. All functions may be called from any thread, and
- * take a cache that is NULL for one that holds nothing. */
+ * Keeps the values used last, within a budget of bytes, and lets only one thread at a time make the value of a key that many ask
+ * for at once. All functions may be called from any thread, and take a cache that is NULL for one that holds nothing. */
 #ifndef CACHE_H
 #define CACHE_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
-
-#include "base/status.h"
 
 enum {
-	CACHE_KEY_SIZE = 224,         /* with the NUL; a longer key is a bug */
-	CACHE_VALUE_MAX = 256 * 1024, /* bytes; what is longer is not kept */
+	CACHE_KEY_SIZE = 224, /* with the NUL; a longer key is a bug */
+	CACHE_WAIT_MS = 200,  /* for a value that another thread makes */
 };
 
-struct cache_limits {
-	int64_t memory_bytes; /* of this process; 0: this tier is off */
-	int64_t redis_bytes;  /* of Redis, by this process; 0: this tier is off */
-	int64_t redis_ttl_s;  /* the life of a value in Redis */
-};
-
-struct config;
 struct cache;
 
-/* What the settings say. */
-struct cache_limits cache_settings(const struct config *config);
-
-/* ERR_INVALID for a bad address. */
-MUST_USE enum status cache_create(const struct cache_limits *limits, const char *redis_url, struct cache **ret_cache,
-				  struct fault *ret_fault);
+/* `budget`: bytes of all values together, with their keys and what it costs to find them; 0: NULL, nothing is kept. */
+struct cache *cache_create(size_t budget);
 void cache_destroy(struct cache *cache);
 
 /* A look-up that found nothing, from cache_find until cache_miss_end. All-zero: there is none. */
@@ -41,14 +27,20 @@ struct cache_miss {
 	char key[CACHE_KEY_SIZE];
 };
 
-/* True: the value, NUL-terminated in malloc memory, without the NUL in *ret_len. False: the caller makes the value, hands it to
- * cache_keep if it is the one the key means, and ends by cache_miss_end whatever happens. */
+/* True: a copy of the value, NUL-terminated in malloc memory, without the NUL in *ret_len. False: the caller makes the value, hands it
+ * to cache_keep if it is the one the key means, and ends by cache_miss_end whatever happens. Waits for CACHE_WAIT_MS at most. */
 bool cache_find(struct cache *cache, const char *key, char **ret_bytes, size_t *ret_len, struct cache_miss *ret_miss);
 
-/* Copies the value, which is text without a NUL inside. */
-void cache_keep(struct cache_miss *miss, const char *bytes, size_t len);
+/* Keeps a copy, in place of what the key had, and lets go of what was used least recently until the budget holds. A value that takes
+ * over an eighth of the budget is not kept: it would cost too many others. */
+void cache_keep(const struct cache_miss *miss, const char *bytes, size_t len);
 
+/* Whether the value was kept or not: wakes who waits for it. */
 void cache_miss_end(struct cache_miss *miss);
 #define CLEANUP_CACHE_MISS CLEANUP(cache_miss_end)
+
+/* What the values take of the budget now, and what one takes of it. */
+size_t cache_bytes(struct cache *cache);
+size_t cache_entry_bytes(size_t key_len, size_t len);
 
 #endif

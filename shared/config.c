@@ -69,9 +69,6 @@ static const struct setting settings[] = {
 
 	INT("cache.memory_bytes", cache_memory_bytes, "33554432", 0, 1099511627776, "bytes",
 	    "of an api's memory, for pages that were read; 0: none are kept"),
-	INT("cache.redis_bytes", cache_redis_bytes, "67108864", 0, 1099511627776, "bytes",
-	    "of Redis' memory, for pages that one api has read; 0: none are kept there"),
-	INT("cache.redis_ttl_s", cache_redis_ttl_s, "60", 2, 86400, "s", "life of a page in Redis"),
 
 	INT("writer.threads", writer_threads, "0", 0, 64, NULL,
 	    "of each api and push process that write to the database; 0: 4 on PostgreSQL, 1 on SQLite"),

@@ -34,9 +34,7 @@ struct config {
 	int64_t api_threads;
 	int64_t api_processes; /* api.processes: on this host, of one socket */
 
-	int64_t cache_memory_bytes; /* cache.memory_bytes: 0: none, as with the next */
-	int64_t cache_redis_bytes;  /* cache.redis_bytes */
-	int64_t cache_redis_ttl_s;  /* cache.redis_ttl_s */
+	int64_t cache_memory_bytes; /* cache.memory_bytes: 0: none */
 
 	int64_t push_port; /* push.port */
 	const char *push_bind;

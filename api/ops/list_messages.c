@@ -5,7 +5,6 @@
 #include "cache.h"
 #include "etag.h"
 #include "json.h"
-#include "model/form.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/messages.h"
@@ -50,8 +49,8 @@ read_wish(struct req *req, struct page_wish *ret_wish)
 static const char *
 cache_key(struct req *req, const struct head *head, struct message_range range)
 {
-	return arena_printf(&req->arena, MODEL_FORM ":messages:%s:%s:%" PRId64 ":%" PRId64 "-%" PRId64,
-			    req->standing.epoch, head->conversation_id, head->last_rev, range.first, range.last);
+	return arena_printf(&req->arena, "messages:%s:%s:%" PRId64 ":%" PRId64 "-%" PRId64, req->standing.epoch,
+			    head->conversation_id, head->last_rev, range.first, range.last);
 }
 
 /* Reads the page. It may have moved since its key was made: then it is answered as it is now, and not kept. */

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Measures what each tier of the cache brings to history, side by side in one run: a table for each database.
+"""Measures what the cache brings to history, side by side in one run: tables for each database.
 
     cmake --build build/release --target all benches
     STONECHAT_BUILD=build/release build/venv/bin/python tests/bench/history.py
 
-Four api processes with the same database and Redis differ in their cache alone. `same`: everybody asks for the newest
-page of one conversation, so after the first request the topmost tier has it; `other`: no page is asked for twice, so a
-tier that is on is looked in, and written to, in vain; `held`: the client has the page and says so. Then crowds: each
+Two api processes with the same database differ in their cache alone. `same`: everybody asks for the newest page of one
+conversation, which after the first request is kept; `other`: no page is asked for twice, so that keeping it is in vain;
+`held`: the client has the page and says so; `list`: the newest conversations, which are never kept. Then crowds: each
 page is asked for by so many people, in turn at one of so many processes. The ratios count. Needs wrk and PostgreSQL.
 
-PostgreSQL and its Redis are --distance-ms away, there and back (support/delay.c); SQLite's Redis never is.
+PostgreSQL is --distance-ms away, there and back (support/delay.c).
 """
 
 from __future__ import annotations
@@ -47,14 +47,7 @@ from support.waiting import wait_until  # noqa: E402
 TICKS = os.sysconf("SC_CLK_TCK")
 ROOMS, MESSAGES, PAGE = 20, 1000, 50
 PAGES = ROOMS * (MESSAGES - PAGE)  # that differ, at one size
-OFF = {"cache.memory_bytes": "0", "cache.redis_bytes": "0"}
-MODES = {
-    "none": OFF,
-    "memory": OFF | {"cache.memory_bytes": "33554432"},
-    "redis": OFF | {"cache.redis_bytes": "1000000000"},
-    "both": OFF | {"cache.memory_bytes": "33554432", "cache.redis_bytes": "1000000000"},
-}
-CROWD_MODES = ["none", "memory", "both"]
+MODES = {"none": {"cache.memory_bytes": "0"}, "memory": {"cache.memory_bytes": "33554432"}}
 # The n-th page that nobody has asked for yet, or one and the same. Of a crowd, each server gets its part.
 WRK_SCRIPT = """
 local rooms = {{ {rooms} }}
@@ -66,12 +59,13 @@ function request()
   if {is_other} then
     local nth = {first} + math.floor(n / {times})
     local room, at, size = rooms[nth % #rooms + 1], math.floor(nth / #rooms), {page}
-    path = room .. "/messages?before_seq=" .. (size + 1 + at % {span}) .. "&limit=" .. (size - math.floor(at / {span}))
+    local before, limit = size + 1 + at % {span}, size - math.floor(at / {span})
+    path = "/" .. room .. "/messages?before_seq=" .. before .. "&limit=" .. limit
     n = n + {step}
   else
-    path = rooms[1] .. "/messages"
+    path = "{path}"
   end
-  return wrk.format("GET", "{base}/conversations/" .. path, headers)
+  return wrk.format("GET", "{base}/conversations" .. path, headers)
 end
 function response(status)
   if status ~= {status} then io.stderr:write("status " .. status .. "\\n") wrk.thread:stop() end
@@ -79,7 +73,7 @@ end
 """
 
 
-# A stack, what runs SQL in its database, and the processes of that and of Redis.
+# A stack, what runs SQL in its database, and the processes of that.
 Place = tuple[Stack, Callable[[str], object], list[int]]
 
 
@@ -98,7 +92,7 @@ class Result:
     per_second: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
     api_us: list[float] = field(default_factory=list)  # CPU a request
-    others_us: list[float] = field(default_factory=list)  # of Redis and the database
+    others_us: list[float] = field(default_factory=list)  # of the database
 
 
 def cpu_s(pid: int) -> float:
@@ -184,6 +178,7 @@ class Bench:
             span=MESSAGES - PAGE,
             base=BASE,
             is_other=str(work == "other").lower(),
+            path="" if work == "list" else f"/{self.rooms[0]}/messages",
             tag=tag.replace('"', "'"),
             status=304 if tag else 200,
         )
@@ -228,15 +223,13 @@ class Bench:
 
     def show_crowds(self, title: str) -> None:
         print(f"\n{title}\n")
-        print(
-            "| processes | people a page | cache | p50, ms | CPU: api, µs | Redis, database, µs | all, beside memory |"
-        )
+        print("| processes | people a page | cache | p50, ms | CPU: api, µs | database, µs | all, beside none |")
         print("|---|---|---|---|---|---|---|")
         for (n, times, mode), result in self.crowds.items():
-            memory = self.crowds[n, times, "memory"]
+            none = self.crowds[n, times, "none"]
             ratios = [
                 (a + b) / (c + d)
-                for a, b, c, d in zip(result.api_us, result.others_us, memory.api_us, memory.others_us, strict=False)
+                for a, b, c, d in zip(result.api_us, result.others_us, none.api_us, none.others_us, strict=False)
             ]
             p50, api, others = map(statistics.median, (result.p50_ms, result.api_us, result.others_us))
             print(
@@ -247,9 +240,7 @@ class Bench:
 
     def show(self, title: str) -> None:
         print(f"\n{title}\n")
-        print(
-            "| asked | cache | 1 client: p50, ms | 16 clients: /s | beside none | CPU: api, µs | Redis, database, µs |"
-        )
+        print("| asked | cache | 1 client: p50, ms | 16 clients: /s | beside none | CPU: api, µs | database, µs |")
         print("|---|---|---|---|---|---|---|")
         for (mode, work, connections), many in self.results.items():
             if connections != 16:
@@ -275,31 +266,27 @@ def sqlite_stack() -> Iterator[Place]:
             database.execute(sql)
 
     try:
-        yield stack, run, [stack.redis.pid]
+        yield stack, run, []
     finally:
         stack.stop()
 
 
 @contextmanager
 def postgres_stack(distance_ms: float) -> Iterator[Place]:
-    """PostgreSQL and Redis behind proxies."""
+    """PostgreSQL behind a proxy."""
     folder = Path(tempfile.mkdtemp(prefix="stonechat-bench-"))
     cluster = Cluster(folder / "cluster")
     folder.chmod(0o755)
     cluster.create().start().make_role()
     name = cluster.new_database()
-    delays = [Delay(cluster.port, distance_ms, folder / "delay.log").start()]
-    url = cluster.url(name).replace(f":{cluster.port}/", f":{delays[0].port}/")
-    stack = Stack({"log.level": "warn", "database.url": url})
-    delays.append(Delay(stack.run / "redis.sock", distance_ms, folder / "delay2.log").start())
-    stack.start()
-    stack.env["STONECHAT_REDIS_URL"] = f"redis://127.0.0.1:{delays[1].port}"
+    delay = Delay(cluster.port, distance_ms, folder / "delay.log").start()
+    url = cluster.url(name).replace(f":{cluster.port}/", f":{delay.port}/")
+    stack = Stack({"log.level": "warn", "database.url": url}).start()
     try:
-        yield stack, lambda sql: query(cluster.socket_url(name), sql), [stack.redis.pid, cluster.pid]
+        yield stack, lambda sql: query(cluster.socket_url(name), sql), [cluster.pid]
     finally:
         stack.stop()
-        for delay in delays:
-            delay.stop()
+        delay.stop()
         cluster.remove()
 
 
@@ -316,16 +303,16 @@ def measure_tiers(bench: Bench, options: argparse.Namespace) -> None:
             bench.measure(server, "same", 64, 1)
         for _ in range(options.rounds):
             bench.person = bench.person.another_device()
-            for work in ("same", "other", "held"):
+            for work in ("same", "other", "held", "list"):
                 for connections in (1, 16):
-                    for server in servers if work != "held" else servers[:1]:
+                    for server in servers if work in ("same", "other") else servers[:1]:
                         bench.measure(server, work, connections, options.seconds)
     finally:
         end_all(servers)
 
 
 def measure_crowds(bench: Bench, options: argparse.Namespace) -> None:
-    groups = {mode: [start_server(bench.stack, mode, 4) for _ in range(4)] for mode in CROWD_MODES}
+    groups = {mode: [start_server(bench.stack, mode, 4) for _ in range(4)] for mode in MODES}
     try:
         for servers in groups.values():
             for server in servers:
@@ -362,10 +349,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.database != "postgres":
         with sqlite_stack() as place:
-            measure_all("SQLite, Redis on a unix socket", place, options)
+            measure_all("SQLite", place, options)
     if options.database != "sqlite":
         with postgres_stack(options.distance_ms) as place:
-            measure_all(f"PostgreSQL and Redis {options.distance_ms:g} ms away", place, options)
+            measure_all(f"PostgreSQL, {options.distance_ms:g} ms away", place, options)
 
 
 if __name__ == "__main__":

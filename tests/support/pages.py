@@ -90,6 +90,7 @@ def read_state(stack: Stack, conversation_id: str) -> State:
             " ORDER BY seq, created_at, emoji, user_id",
             conversation_id,
         )
+        database.commit()
     messages = [message_of(row, reactions_of([(e, u) for seq, e, u in given if seq == row[2]])) for row in rows]
     assert [m["seq"] for m in messages] == list(range(1, last_seq + 1))
     return State(last_rev, messages)

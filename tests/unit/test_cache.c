@@ -1,277 +1,318 @@
-/* cache: both tiers with a real Redis that forgets, holds what is damaged, and dies. */
-#include "support/redis_server.h"
+/* cache: the budget to the byte, what goes first, and one maker of a value that many ask for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "base/arena.h"
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/thread.h"
 #include "cache.h"
-#include "cache_redis.h"
 #include "metrics.h"
-#include "redis.h"
 
-static struct redis_server server;
+enum { VALUE_LEN = 100, KEY_LEN = 4, N_THREADS = 8, N_TURNS = 4000, N_KEYS = 64 };
 
-static int
-set_up(void **state)
+static size_t
+entry_bytes(void)
 {
-	(void)state;
-	redis_server_init(&server);
-	signal(SIGPIPE, SIG_IGN);
-	return 0;
+	return cache_entry_bytes(KEY_LEN, VALUE_LEN);
 }
 
-static int
-tear_down(void **state)
+static void
+make_key(int n, char ret_key[KEY_LEN + 1])
 {
-	(void)state;
-	redis_server_finish(&server);
-	return 0;
+	snprintf(ret_key, KEY_LEN + 1, "k%03u", (unsigned)n % 1000);
 }
 
-static struct cache *
-make_cache(int64_t memory_bytes, int64_t redis_bytes)
+/* VALUE_LEN bytes that only this key has. */
+static void
+make_value(int n, char ret_value[VALUE_LEN + 1])
 {
-	const struct cache_limits limits = {memory_bytes, redis_bytes, 60};
-	struct fault fault = {0};
-	struct cache *cache;
-
-	assert_int_equal(cache_create(&limits, server.url, &cache, &fault), OK);
-	return cache;
+	snprintf(ret_value, VALUE_LEN + 1, "%0*d", VALUE_LEN, n);
 }
 
-/* A copy of what is found, in the arena; NULL: nothing, and then it is not kept either. */
-static const char *
-find(struct cache *cache, const char *key, struct arena *arena)
+static void
+keep_text(struct cache *cache, const char *key, const char *text, size_t len)
 {
 	struct cache_miss miss;
-	const char *copy = NULL;
 	char *bytes;
-	size_t len;
+	size_t found_len;
 
-	if (cache_find(cache, key, &bytes, &len, &miss)) {
-		assert_int_equal(strlen(bytes), len);
-		copy = arena_strdup(arena, bytes);
+	if (cache_find(cache, key, &bytes, &found_len, &miss)) { /* written over all the same */
 		free(bytes);
+		miss.cache = cache;
+		snprintf(miss.key, sizeof miss.key, "%s", key);
 	}
+	cache_keep(&miss, text, len);
 	cache_miss_end(&miss);
-	return copy;
 }
 
-static void
-keep(struct cache *cache, const char *key, const char *text)
+/* Whether the key has this text. */
+static bool
+has_text(struct cache *cache, const char *key, const char *text)
 {
 	struct cache_miss miss;
 	char *bytes;
 	size_t len;
+	bool found = cache_find(cache, key, &bytes, &len, &miss);
 
-	assert_false(cache_find(cache, key, &bytes, &len, &miss));
-	cache_keep(&miss, text, strlen(text));
 	cache_miss_end(&miss);
+	if (!found)
+		return false;
+	assert_int_equal(len, strlen(text));
+	assert_string_equal(bytes, text);
+	free(bytes);
+	return true;
 }
 
-/* Runs a command of words (NULL-terminated) and returns the reply. */
-static struct redis_reply
-ask(struct arena *arena, const char *const *words)
+static void
+keep(struct cache *cache, int n)
 {
-	struct redis_word all[8];
-	struct redis_command command = {.words = all};
-	struct redis_reply reply = {0};
-	struct redis *redis;
+	char key[KEY_LEN + 1], value[VALUE_LEN + 1];
 
-	for (; words[command.n_words]; command.n_words++)
-		all[command.n_words] = (struct redis_word){words[command.n_words], strlen(words[command.n_words])};
-	assert_int_equal(redis_create(server.url, &redis, NULL), OK);
-	assert_int_equal(redis_run(redis, &command, 1, arena, &reply), 1);
-	redis_destroy(redis);
-	return reply;
+	make_key(n, key);
+	make_value(n, value);
+	keep_text(cache, key, value, VALUE_LEN);
 }
-#define ASK(arena, ...) ask(arena, (const char *const[]){__VA_ARGS__, NULL})
 
+/* Whether it is there, and if so, right. */
 static bool
-stands_in_redis(const char *key)
+has(struct cache *cache, int n)
 {
-	struct arena arena = {0};
-	long long n = ASK(&arena, "EXISTS", key).integer;
+	char key[KEY_LEN + 1], value[VALUE_LEN + 1];
 
-	arena_finish(&arena);
-	return n == 1;
+	make_key(n, key);
+	make_value(n, value);
+	return has_text(cache, key, value);
 }
 
 static void
-one_process_reads_what_another_has_kept(void **state)
+the_budget_holds_to_the_byte(void **state)
 {
-	struct cache *one = make_cache(1 << 20, 1 << 20), *other = make_cache(1 << 20, 1 << 20);
-	int64_t hits = metrics_get(METRIC_CACHE_REDIS_HITS);
-	struct arena arena = {0};
+	struct cache *exact = cache_create(10 * entry_bytes());
+	struct cache *short_of_one = cache_create(10 * entry_bytes() - 1);
 
 	(void)state;
-	redis_server_start(&server);
-	assert_null(find(one, "key", &arena));
-	keep(one, "key", "{\"a\":\"ready answer\"}");
-	assert_string_equal(find(one, "key", &arena), "{\"a\":\"ready answer\"}");
-	WAIT_FOR(stands_in_redis("cache:key"));
-	assert_string_equal(find(other, "key", &arena), "{\"a\":\"ready answer\"}");
-	assert_int_equal(metrics_get(METRIC_CACHE_REDIS_HITS) - hits, 1);
-	assert_true(ASK(&arena, "PTTL", "cache:key").integer > 50000);
-
-	ASK(&arena, "FLUSHALL");
-	assert_string_equal(find(other, "key", &arena), "{\"a\":\"ready answer\"}"); /* from its memory now */
-	cache_destroy(other);
-	other = make_cache(1 << 20, 1 << 20);
-	assert_null(find(other, "key", &arena));
-	cache_destroy(one);
-	cache_destroy(other);
-	arena_finish(&arena);
-	redis_server_stop(&server);
-}
-
-static void
-what_is_damaged_is_not_found(void **state)
-{
-	struct cache *cache = make_cache(0, 1 << 20);
-	struct arena arena = {0};
-
-	(void)state;
-	redis_server_start(&server);
-	keep(cache, "key", "[1,2,3]");
-	WAIT_FOR(stands_in_redis("cache:key"));
-	const char *whole = ASK(&arena, "GET", "cache:key").bytes;
-	size_t len = strlen(whole);
-
-	assert_string_equal(find(cache, "key", &arena), "[1,2,3]");
-	for (size_t i = 0; i <= len; i++) { /* cut at any length, then with any one byte changed */
-		int64_t damaged = metrics_get(METRIC_CACHE_REDIS_DAMAGED);
-
-		ASK(&arena, "SET", "cache:key", i < len ? arena_memdup(&arena, whole, i) : whole);
-		assert_int_equal(find(cache, "key", &arena) != NULL, i == len);
-		assert_int_equal(metrics_get(METRIC_CACHE_REDIS_DAMAGED) - damaged, i < len);
-		char *changed = arena_strdup(&arena, whole);
-		if (i < len) {
-			changed[i] ^= 1;
-			ASK(&arena, "SET", "cache:key", changed);
-			assert_null(find(cache, "key", &arena));
-		}
+	for (int i = 0; i < 10; i++) {
+		keep(exact, i);
+		keep(short_of_one, i);
+		assert_int_equal(cache_bytes(exact), (size_t)(i + 1) * entry_bytes());
 	}
-	ASK(&arena, "SET", "cache:key", arena_printf(&arena, "%s,", whole));
-	assert_null(find(cache, "key", &arena));
-	ASK(&arena, "SET", "cache:key", whole);
-	ASK(&arena, "SETRANGE", "cache:key", arena_printf(&arena, "%zu", len + 1), "x"); /* with a NUL inside */
-	assert_null(find(cache, "key", &arena));
-	ASK(&arena, "SET", "cache:another", whole); /* what stands under another key is not its value */
-	assert_null(find(cache, "another", &arena));
-	cache_destroy(cache);
-	arena_finish(&arena);
-	redis_server_stop(&server);
+	assert_int_equal(cache_bytes(short_of_one), 9 * entry_bytes());
+	assert_true(has(exact, 0));
+	assert_false(has(short_of_one, 0));
+	assert_true(has(short_of_one, 1));
+	cache_destroy(exact);
+	cache_destroy(short_of_one);
 }
 
 static void
-redis_may_not_be_there(void **state)
+what_was_used_least_recently_goes_first(void **state)
 {
-	struct cache *cache = make_cache(1 << 20, 1 << 20), *reader = make_cache(0, 1 << 20);
-	struct arena arena = {0};
-	int n = 0;
+	struct cache *cache = cache_create(10 * entry_bytes());
+	int64_t evicted = metrics_get(METRIC_CACHE_EVICTED);
 
 	(void)state;
-	keep(cache, "key", "in memory");
-	assert_string_equal(find(cache, "key", &arena), "in memory");
-	assert_null(find(reader, "key", &arena));
-
-	redis_server_start(&server); /* which the breakers notice */
-	WAIT_FOR((keep(cache, arena_printf(&arena, "later %d", ++n), "both"),
-		  find(reader, arena_printf(&arena, "later %d", n), &arena)));
-	redis_server_stop(&server);
-	assert_string_equal(find(cache, arena_printf(&arena, "later %d", n), &arena), "both");
-	assert_null(find(reader, arena_printf(&arena, "later %d", n), &arena));
+	for (int i = 0; i < 10; i++)
+		keep(cache, i);
+	assert_true(has(cache, 0)); /* reading is a use */
+	keep(cache, 1);             /* so is writing */
+	keep(cache, 10);
+	keep(cache, 11);
+	for (int i = 0; i <= 11; i++)
+		assert_int_equal(has(cache, i), i != 2 && i != 3);
+	assert_int_equal(metrics_get(METRIC_CACHE_EVICTED) - evicted, 2);
 	cache_destroy(cache);
-	cache_destroy(reader);
-	arena_finish(&arena);
-}
-
-/* Whatever is read, Redis never holds more of one process than its budget. */
-static void
-the_budget_of_redis_holds(void **state)
-{
-	enum { BUDGET = 300000, LEN = 5000 };
-	struct cache *cache = make_cache(0, BUDGET);
-	int64_t dropped = metrics_get(METRIC_CACHE_REDIS_DROPPED);
-	int64_t written = metrics_get(METRIC_CACHE_REDIS_BYTES);
-	struct arena arena = {0};
-	char *text = arena_alloc(&arena, LEN + 1);
-
-	(void)state;
-	redis_server_start(&server);
-	memset(text, 'x', LEN);
-	for (int i = 0; i < 200; i++)
-		keep(cache, arena_printf(&arena, "key %d", i), text);
-	WAIT_FOR(metrics_get(METRIC_CACHE_REDIS_BYTES) - written >
-		 (200 - (metrics_get(METRIC_CACHE_REDIS_DROPPED) - dropped)) * LEN);
-	written = metrics_get(METRIC_CACHE_REDIS_BYTES) - written;
-	assert_true(written <= BUDGET / 3 && written >= BUDGET / 3 - 2 * LEN);
-	cache_destroy(cache);
-	arena_finish(&arena);
-	redis_server_stop(&server);
 }
 
 static void
-either_tier_can_be_off(void **state)
+a_key_is_written_over(void **state)
 {
-	struct cache *none = make_cache(0, 0), *memory = make_cache(1 << 20, 0);
-	struct arena arena = {0};
+	struct cache *cache = cache_create(1000000);
 
 	(void)state;
-	keep(NULL, "key", "nowhere");
-	assert_null(find(NULL, "key", &arena));
-	keep(none, "key", "nowhere");
-	assert_null(find(none, "key", &arena));
-	keep(memory, "key", "here");
-	assert_string_equal(find(memory, "key", &arena), "here");
-	cache_destroy(none);
-	cache_destroy(memory);
+	keep_text(cache, "key", "long and old", 12);
+	keep_text(cache, "key", "new", 3);
+	assert_int_equal(cache_bytes(cache), cache_entry_bytes(3, 3));
+	assert_true(has_text(cache, "key", "new"));
+	keep_text(cache, "key", "", 0);
+	assert_true(has_text(cache, "key", ""));
+	cache_destroy(cache);
+}
+
+static void
+a_key_is_not_its_beginning(void **state)
+{
+	struct cache *cache = cache_create(1000000);
+	struct cache_miss miss;
+	char *bytes;
+	size_t len;
+
+	(void)state;
+	keep_text(cache, "page:12", "twelve", 6);
+	assert_false(has_text(cache, "page:1", "twelve"));
+	assert_false(cache_find(cache, "page:123", &bytes, &len, &miss));
+	cache_destroy(cache); /* also what nobody has made */
+}
+
+static void
+it_can_be_off(void **state)
+{
+	(void)state;
+	assert_null(cache_create(0));
+	keep_text(NULL, "key", "nowhere", 7);
+	assert_false(has_text(NULL, "key", "nowhere"));
 	cache_destroy(NULL);
-	arena_finish(&arena);
 }
 
 static void
-what_is_too_long_is_not_kept(void **state)
+large_values_are_refused(void **state)
 {
-	struct cache *cache = make_cache(1 << 26, 0);
-	struct arena arena = {0};
-	char *text = arena_alloc(&arena, CACHE_VALUE_MAX + 2);
+	size_t largest = entry_bytes();
+	struct cache *cache = cache_create(8 * largest);
+	char value[VALUE_LEN + 2];
 
 	(void)state;
-	memset(text, 'x', CACHE_VALUE_MAX + 1);
-	keep(cache, "too long", text);
-	assert_null(find(cache, "too long", &arena));
-	text[CACHE_VALUE_MAX] = '\0';
-	keep(cache, "just right", text);
-	assert_string_equal(find(cache, "just right", &arena), text);
+	for (int i = 0; i < 8; i++)
+		keep(cache, i);
+	memset(value, 'x', sizeof value);
+	keep_text(cache, "k900", value, VALUE_LEN + 1);
+	assert_int_equal(cache_bytes(cache), 8 * largest);
+	for (int i = 0; i < 8; i++)
+		assert_true(has(cache, i));
+	assert_false(has(cache, 900));
 	cache_destroy(cache);
-	arena_finish(&arena);
+}
+
+struct crowd {
+	struct cache *cache;
+	bool is_kept;
+	atomic_int n_made, n_found, n_unshared;
+};
+
+/* Who finds nothing makes the value, and is slow. */
+static void *
+ask_for_the_hot_one(void *argument)
+{
+	struct crowd *crowd = argument;
+	struct cache_miss miss;
+	char *bytes;
+	size_t len;
+
+	if (cache_find(crowd->cache, "hot", &bytes, &len, &miss)) {
+		atomic_fetch_add(&crowd->n_found, 1);
+		assert_string_equal(bytes, "made once");
+		free(bytes);
+	} else if (miss.is_awaited) {
+		atomic_fetch_add(&crowd->n_made, 1);
+		nanosleep(&(struct timespec){.tv_nsec = 30 * 1000000}, NULL);
+		if (crowd->is_kept)
+			cache_keep(&miss, "made once", 9);
+	} else {
+		atomic_fetch_add(&crowd->n_unshared, 1);
+	}
+	cache_miss_end(&miss);
+	return NULL;
 }
 
 static void
-a_bad_address_is_refused(void **state)
+let_all_ask(struct crowd *crowd)
 {
-	const struct cache_limits limits = {0, 1, 60};
-	struct fault fault = {0};
-	struct cache *cache;
+	pthread_t threads[N_THREADS];
+
+	for (size_t i = 0; i < N_THREADS; i++)
+		threads[i] = thread_start("asks", ask_for_the_hot_one, crowd);
+	for (size_t i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void
+one_makes_what_many_ask_for(void **state)
+{
+	struct crowd crowd = {.cache = cache_create(1000000), .is_kept = true};
 
 	(void)state;
-	assert_int_equal(cache_create(&limits, "http://localhost", &cache, &fault), ERR_INVALID);
-	assert_string_equal(fault.field, "redis.url");
+	let_all_ask(&crowd);
+	assert_int_equal(crowd.n_made, 1);
+	assert_int_equal(crowd.n_made + crowd.n_found + crowd.n_unshared, N_THREADS);
+	cache_destroy(crowd.cache);
+}
+
+/* What one could not keep the others don't make one after the other. */
+static void
+nobody_waits_twice(void **state)
+{
+	struct crowd crowd = {.cache = cache_create(1000000)};
+	int64_t began_ms = clock_monotonic_ms();
+	struct cache_miss miss;
+	char *bytes;
+	size_t len;
+
+	(void)state;
+	assert_false(cache_find(crowd.cache, "hot", &bytes, &len, &miss));
+	assert_true(miss.is_awaited);
+	let_all_ask(&crowd); /* the maker is stuck */
+	assert_int_equal(crowd.n_unshared, N_THREADS);
+	assert_true(clock_monotonic_ms() - began_ms >= CACHE_WAIT_MS);
+	cache_miss_end(&miss);
+	let_all_ask(&crowd);
+	assert_int_equal(crowd.n_found, 0);
+	assert_true(crowd.n_made >= 1);
+	cache_destroy(crowd.cache);
+}
+
+static void *
+hammer(void *argument)
+{
+	struct cache *cache = argument;
+	unsigned seed = (unsigned)(uintptr_t)pthread_self();
+
+	for (int i = 0; i < N_TURNS; i++) {
+		int n = rand_r(&seed) % N_KEYS;
+
+		if (rand_r(&seed) % 4 == 0)
+			keep(cache, n);
+		else
+			has(cache, n);
+	}
+	return NULL;
+}
+
+static void
+threads_share_it(void **state)
+{
+	struct cache *cache = cache_create(N_KEYS / 2 * entry_bytes());
+	pthread_t threads[N_THREADS];
+
+	(void)state;
+	for (size_t i = 0; i < N_THREADS; i++)
+		threads[i] = thread_start("hammers", hammer, cache);
+	for (size_t i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(cache_bytes(cache), N_KEYS / 2 * entry_bytes());
+	cache_destroy(cache);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_process_reads_what_another_has_kept),
-		cmocka_unit_test(what_is_damaged_is_not_found),
-		cmocka_unit_test(redis_may_not_be_there),
-		cmocka_unit_test(the_budget_of_redis_holds),
-		cmocka_unit_test(either_tier_can_be_off),
-		cmocka_unit_test(what_is_too_long_is_not_kept),
-		cmocka_unit_test(a_bad_address_is_refused),
+		cmocka_unit_test(the_budget_holds_to_the_byte),
+		cmocka_unit_test(what_was_used_least_recently_goes_first),
+		cmocka_unit_test(a_key_is_written_over),
+		cmocka_unit_test(a_key_is_not_its_beginning),
+		cmocka_unit_test(it_can_be_off),
+		cmocka_unit_test(large_values_are_refused),
+		cmocka_unit_test(one_makes_what_many_ask_for),
+		cmocka_unit_test(nobody_waits_twice),
+		cmocka_unit_test(threads_share_it),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
