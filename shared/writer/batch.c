@@ -306,10 +306,14 @@ attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, b
 	}
 	enum outcome outcome = transact(&batch, &fault);
 	if (outcome == OUTCOME_COMMITTED) {
+		for (size_t i = 0; i < n_ops; i++)
+			held_forget(&runner->held, ops[i]->conversation_id);
 		count(&batch, started_us);
 		publish(&batch);
 	} else {
 		fail_all(ops, n_ops, &fault);
+		if (batch.lock_failed && n_ops == 1 && ops[0]->conversation_id)
+			held_note(&runner->held, ops[0]->conversation_id, clock_monotonic_ms());
 	}
 	*ret_lock_failed = batch.lock_failed;
 	arena_finish(&batch.arena);

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "db/db.h"
 #include "model/event.h"
+#include "writer/held.h"
 #include "writer/writer.h"
 
 /* The people whose streams a batch may advance: their rows are locked before anything is looked up. */
@@ -35,6 +36,7 @@ struct batch_runner {
 	struct bus *bus; /* NULL in tests */
 	char epoch[EVENT_EPOCH_SIZE];
 	const char *fault_point; /* STONECHAT_FAULT_WRITER, or NULL */
+	struct held held;        /* what somebody else keeps locked */
 };
 
 /* One transaction's worth of operations while it runs. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "base/waiter.h"
 #include "db/db.h"
@@ -112,6 +113,7 @@ stop_shard(struct shard *shard)
 		db_close(shard->runner.db);
 	pthread_cond_destroy(&shard->wake);
 	pthread_mutex_destroy(&shard->mutex);
+	held_finish(&shard->runner.held);
 }
 
 static void
@@ -119,6 +121,7 @@ init_shard(struct writer *writer, struct bus *bus, struct shard *shard)
 {
 	pthread_mutex_init(&shard->mutex, NULL);
 	pthread_cond_init(&shard->wake, NULL);
+	held_init(&shard->runner.held);
 	shard->writer = writer;
 	shard->runner.bus = bus;
 #ifdef STONECHAT_FAULTS
@@ -193,12 +196,30 @@ shard_of(struct writer *writer, const struct write_op *op)
 	return &writer->shards[hash % writer->n_shards];
 }
 
+/* It would wait in vain for whoever keeps the conversation locked, and all that is to be written after it too. */
+static enum status
+refuse_held(struct shard *shard, struct write_op *op)
+{
+	int64_t wait_ms = 0;
+
+	if (op->conversation_id)
+		wait_ms = held_refuses_ms(&shard->runner.held, op->conversation_id, clock_monotonic_ms());
+	if (wait_ms == 0)
+		return OK;
+	op->status = fault_set(&op->fault, ERR_UNAVAILABLE, "database_unavailable", NULL,
+			       "Somebody else holds what this would change.");
+	op->fault.retry_after_ms = wait_ms;
+	return op->status;
+}
+
 enum status
 writer_submit(struct writer *writer, struct write_op *op)
 {
 	struct shard *shard = shard_of(writer, op);
-	enum status status = OK;
+	enum status status = refuse_held(shard, op);
 
+	if (status != OK)
+		return status;
 	op->next = NULL;
 	pthread_mutex_lock(&shard->mutex);
 	if (shard->stopping || atomic_load(&writer->n_queued) >= WRITER_QUEUE_MAX) {
