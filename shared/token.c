@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/cleanup.h"
+#include "metrics.h"
 
 enum { CLOCK_SKEW_MAX_S = 60 };
 
@@ -159,8 +160,10 @@ token_verify(const struct token_key *key, const char *token, int64_t now_s, stru
 	    !has_text(jwt, "iss", ISSUER) || !has_text(jwt, "aud", ISSUER) ||
 	    !id_normalize(jwt_get_grant(jwt, "sub"), claims.user_id) ||
 	    !id_normalize(jwt_get_grant(jwt, "sid"), claims.session_id) || !get_time(jwt, "iat", &claims.issued_at_s) ||
-	    !get_time(jwt, "exp", &claims.expires_at_s) || claims.issued_at_s > now_s + CLOCK_SKEW_MAX_S)
+	    !get_time(jwt, "exp", &claims.expires_at_s) || claims.issued_at_s > now_s + CLOCK_SKEW_MAX_S) {
+		metrics_add(METRIC_TOKENS_REFUSED, 1);
 		return fault_set(ret_fault, ERR_UNAUTHORIZED, "token_invalid", NULL, "The access token is not valid.");
+	}
 	if (claims.expires_at_s <= now_s)
 		return fault_set(ret_fault, ERR_UNAUTHORIZED, "token_expired", NULL, "The access token has expired.");
 	*ret_claims = claims;

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from support import tokens
 from support.client import BASE, PASSWORD, Api, Person
 from support.crew import kill, metrics_of, pid_at
 from support.live import Live
@@ -23,6 +24,8 @@ from support.problems import problem
 from support.site import Site
 from support.stack import ROOT
 from support.waiting import wait_until
+
+REFUSED = "stonechat_tokens_refused_total"
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +125,23 @@ def test_what_one_host_gave_out_holds_at_the_other(site: Site) -> None:
         assert live.wait_closed(15) == 4403
     for _ in range(4):
         assert other.get("/users/me").status_code == 401
+
+
+def test_a_key_of_its_own_shows(site: Site) -> None:
+    """A host that does not have the others' key refuses their tokens, and counts what it refuses, at both doors."""
+    ann = Person.new(site, "ann")
+    claims = tokens.claims_of(str(ann.token))
+    foreign = tokens.sign(b"k" * 32, claims)
+    host = site.hosts[1]
+    ports = host.metrics_port, host.push_metrics_ports[0]
+    before = [metrics_of(port).get(REFUSED, 0) for port in ports]
+    url = f"http://127.0.0.1:{host.site_port}{BASE}/users/me"
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {foreign}"}, trust_env=False)
+    assert problem(answer, 401)["code"] == "token_invalid"
+    with Live(f"http://127.0.0.1:{host.push_port}") as live:
+        live.ask("auth", token=foreign)
+        assert live.wait_closed() == 4401
+    assert [metrics_of(port)[REFUSED] for port in ports] == [count + 1 for count in before]
 
 
 def test_addresses_come_through_the_balancer_and_cannot_be_claimed(site: Site) -> None:
