@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -129,6 +130,28 @@ def test_one_that_dies_again_and_again_is_waited_for(make_stack: MakeStack) -> N
     pauses = [int(re.findall(r"again_in_ms=(\d+)", line)[0]) for line in logged(stack.push, "process_died")]
     assert pauses == [0, 250, 500, 1000]
     assert pid_at(port + 1), "the other one was left alone"
+
+
+def test_one_that_is_told_to_end_ends_alone(make_stack: MakeStack) -> None:
+    """The socket of the API stays everybody's, and push sends away its own people only."""
+    stack = make_stack({"push.processes": "2", "api.processes": "2", "limits.sockets_per_user": "100"})
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    nodes = connect_to_each(stack, bob, 2)
+    victims = [pid_at(stack.port + 10), pid_at(stack.port + 11)]
+    for pid in victims:
+        os.kill(pid, signal.SIGTERM)
+    assert {ann.send_direct(bob.id, f"number {n}").status_code for n in range(20)} == {201}
+    for node, lives in nodes.items():
+        for live in lives:
+            if "-1-" in node:
+                assert live.wait_closed() == 4001
+            else:
+                live.wait_for(lambda o: o.get("type") == "message.created" and o["rev"] >= 20, "the last", 15)
+    for pid, port in zip(victims, (stack.port + 10, stack.port + 11), strict=True):
+        wait_until(lambda pid=pid, port=port: pid_at(port) not in (0, pid), "it is replaced", 15)
+    assert {ann.send_direct(bob.id, f"again {n}").status_code for n in range(20)} == {201}
+    for process in (stack.api, stack.push):
+        assert "it ended with status 0" in logged(process, "process_died")[-1]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
