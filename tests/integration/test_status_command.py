@@ -25,13 +25,13 @@ def crowd() -> Iterator[Stack]:
     assert not wrong, "\n".join(wrong)
 
 
-def status(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+def status(stack: Stack, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [str(stack.build / "stonechat"), "status", *arguments]
-    return subprocess.run(argv, env=stack.env, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(argv, env=stack.env | env, capture_output=True, text=True, timeout=30, check=False)
 
 
-def told(stack: Stack) -> tuple[int, list[dict[str, Any]]]:
-    done = status(stack, "--json")
+def told(stack: Stack, **env: str) -> tuple[int, list[dict[str, Any]]]:
+    done = status(stack, "--json", **env)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -78,6 +78,13 @@ def test_who_is_missing_is_named(crowd: Stack) -> None:
     for process in (crowd.push, crowd.lighttpd):
         process.start()
     crowd.wait_ready()
+
+
+def test_one_of_several_that_is_missing_is_enough(crowd: Stack) -> None:
+    """The site is ready, and yet not all that the settings ask for is there."""
+    code, (site, *processes) = told(crowd, STONECHAT_API_PROCESSES="3")
+    assert (code, site["readyz"]) == (1, 200)
+    assert [one["there"] for one in processes if one["program"] == "stonechat-api"] == [True, True, False]
 
 
 def test_called_wrongly(crowd: Stack) -> None:
