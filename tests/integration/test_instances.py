@@ -222,11 +222,13 @@ def test_rest_is_served_while_a_host_has_no_push(own_site: Site) -> None:
 
 
 def test_nobody_there_is_a_problem_document(own_site: Site) -> None:
-    for name in ("lighttpd_a", "lighttpd_b"):
-        own_site.processes[name].kill()
-    answer = Api(own_site).http.get("/users/me")
-    assert problem(answer, 503)["code"] == "unavailable"
-    assert answer.headers["retry-after"] == "1"
+    with Person.new(own_site, "ann").connect() as live:
+        for name in ("lighttpd_a", "lighttpd_b"):
+            own_site.processes[name].kill()
+        answer = Api(own_site).http.get("/users/me")
+        assert problem(answer, 503)["code"] == "unavailable"
+        assert answer.headers["retry-after"] == "1"
+        assert live.request("ping")["ok"], "a socket does not go through them"
     for name in ("lighttpd_a", "lighttpd_b"):
         own_site.processes[name].start()
     own_site.wait_ready()
