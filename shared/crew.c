@@ -180,7 +180,7 @@ note_end(struct watch *watch, int number, pid_t pid, int status)
 		if (!ended_well && !watch->failed)
 			log_error("process_ended_badly", LOG_I("process", number), LOG_S("reason", reason));
 		watch->failed = watch->failed || !ended_well;
-	} else if (seat->was_ready) {
+	} else if (seat->was_ready || WIFSIGNALED(status)) {
 		start_again_later(seat, number, pid, reason);
 	} else {
 		log_error("process_not_ready", LOG_I("process", number), LOG_S("reason", reason));

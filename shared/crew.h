@@ -26,11 +26,11 @@ struct crew {
 };
 
 /* PROGRAM_GOES_ON in each process that is to serve; in the parent, when all is over, its exit status: 0 when a signal ended
- * it and every process left with 0. A process that ends before it has ever been ready ends all of them: it has said why, and
- * the others would fail alike. */
+ * it and every process left with 0. A process that leaves by itself before it has ever been ready ends all of them: it has
+ * said why, and the others would fail alike. */
 int crew_begin(struct crew *crew);
 
-/* In a process: it serves now. From then on it is started again whenever it dies. */
+/* In a process: it serves now. From then on it is started again however it ends. */
 void crew_ready(struct crew *crew);
 
 /* Whether this process alone answers for what all share (the socket's path): there is no parent, or it has gone. */

@@ -111,6 +111,18 @@ def test_an_api_process_that_is_killed_takes_nobody_with_it(crowd: Stack) -> Non
     assert "signal 9" in logged(crowd.api, "process_died")[-1]
 
 
+def test_one_that_is_killed_before_it_was_ready_is_replaced(make_stack: MakeStack) -> None:
+    """As by a kernel that has no memory left at the wrong moment: no reason for the others to go."""
+    stack = make_stack()
+    assert stack.push.end()[0] == 0
+    stack.push.env = stack.push.env | {"STONECHAT_PUSH_PROCESSES": "2"}
+    stack.push.start()
+    first = wait_until(lambda: len(found := members(stack.push)) == 2 and found, "there are two")
+    os.kill(first[0], signal.SIGKILL)
+    wait_until(lambda: pid_at(stack.port + 11) and pid_at(stack.port + 12), "both serve", 20)
+    assert first[0] not in members(stack.push)
+
+
 def test_all_api_processes_killed_make_requests_wait(make_stack: MakeStack) -> None:
     """Who comes while nobody is there is answered when the first is back."""
     stack = make_stack({"api.processes": "2"})
