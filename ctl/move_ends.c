@@ -231,6 +231,7 @@ copy_all(struct move *move)
 	TRY(each_conversation(move, move_conversation));
 	TRY(each_table(move, &n));
 	move_fault_point("copied");
+	TRY(move_analyze(move->to));
 	move->doing = "comparing";
 	for (int table = 0; table < MOVE__MAX; table++)
 		if (!move_layouts[table].by_change)

@@ -83,6 +83,9 @@ MUST_USE enum status move_hold(struct db *to, const char *run);
 /* Copies what is set for all: whatever of meta is not the database's own. */
 MUST_USE enum status move_settings(struct db *from, struct db *to);
 
+/* Lets PostgreSQL count what has been copied: until it does so by itself it would plan as if all were empty. Elsewhere nothing. */
+MUST_USE enum status move_analyze(struct db *to);
+
 /* The last transaction of each: the source stops serving and says where its data went, the destination begins. */
 MUST_USE enum status move_leave(struct db *from, const char *to);
 MUST_USE enum status move_open(struct db *to);

@@ -113,6 +113,17 @@ move_settings(struct db *from, struct db *to)
 }
 
 enum status
+move_analyze(struct db *to)
+{
+	if (!db_can_load(to))
+		return OK;
+	TRY(db_begin(to, DB_WRITE));
+	TRY(db_take_time(to));
+	TRY(db_run_script(to, "ANALYZE"));
+	return db_commit(to, NULL);
+}
+
+enum status
 move_leave(struct db *from, const char *to)
 {
 	TRY(set(from, "moved_to", to));

@@ -25,7 +25,7 @@ from support.stack import Stack
 from support.waiting import wait_until
 
 ATTEMPTS = 5
-WINDOW = 64
+WINDOW = 16
 
 
 class Writer:

@@ -16,7 +16,6 @@ import pytest
 
 from support import moving
 from support.client import Api, Person
-from support.copies import database
 from support.postgres import shared_cluster
 from support.problems import problem
 from support.stack import Stack, build_folder
@@ -204,7 +203,7 @@ def test_devices_notice_a_reconnect_and_no_more(own_stack: Stack, destination: s
     history, knows = ann.history(room), known(ann)
     token = bob.refresh_token
     with ann.connect(**knows) as live:
-        moved(f"sqlite:{database(own_stack)}", destination)
+        moved(own_stack.place.url, destination)
         # At once for writes and reads by REST, and for whoever connects; within a heads check for sockets.
         for answer in (ann.send_direct(bob.id, "too late"), ann.messages(room), bob.refresh(str(token)),
                        Api(own_stack).log_in(ann.username), Api(own_stack).log_in("nobody")):  # fmt: skip
