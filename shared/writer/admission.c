@@ -42,6 +42,17 @@ revoke_invite(struct batch *batch, struct write_admission *write)
 	return changed ? administration_note(batch, &write->by, "invite.revoked", write->invite.id, NULL) : OK;
 }
 
+/* Who acts is locked, so that nobody takes the role from them before they are done. */
+enum status
+admission_find_users(struct batch *batch, struct write_op *op, struct batch_users *users)
+{
+	const struct write_admission *write = (const struct write_admission *)op;
+
+	if (write->by.session_id[0])
+		batch_users_add(batch, users, write->by.name);
+	return OK;
+}
+
 enum status
 admission_run(struct batch *batch, struct write_op *op)
 {

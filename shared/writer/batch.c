@@ -141,7 +141,7 @@ static const struct {
 	[WRITE_CONNECTIONS] = {NULL, connections_run},
 	[WRITE_GROUP] = {group_find_users, group_run},
 	[WRITE_ADMINISTER] = {administration_find_users, administration_run},
-	[WRITE_ADMISSION] = {NULL, admission_run},
+	[WRITE_ADMISSION] = {admission_find_users, admission_run},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its row");
 

@@ -142,6 +142,7 @@ MUST_USE enum status accounts_end_sessions(struct batch *batch, const char *user
 /* Runs one WRITE_ADMINISTER (administration.c) or WRITE_ADMISSION (admission.c). */
 MUST_USE enum status administration_run(struct batch *batch, struct write_op *op);
 MUST_USE enum status administration_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
+MUST_USE enum status admission_find_users(struct batch *batch, struct write_op *op, struct batch_users *users);
 MUST_USE enum status admission_run(struct batch *batch, struct write_op *op);
 /* Whether the act may be done: its session is alive and an administrator's, or there is none (an operator). Else refused. */
 MUST_USE enum status administration_check(struct batch *batch, struct write_op *op, const struct write_actor *by);

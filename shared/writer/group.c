@@ -365,6 +365,8 @@ retire(struct batch *batch, struct write_group *write, struct group_state *state
 		return OK;
 	if (is_role(state->role, "owner")) {
 		TRY(groups_heir(batch->db, write->op.conversation_id, target.user_id, &found, heir_id));
+		if (strcmp(found ? heir_id : "", write->heir_id) != 0)
+			return ERR_CONFLICT; /* another one than has been locked: again */
 		if (!found)
 			return end(batch, write, state);
 		TRY(conversations_advance(batch->db, write->op.conversation_id, 0, 1, &seq, &rev));
@@ -452,15 +454,16 @@ add_everybody(struct batch *batch, const struct write_group *write, struct batch
 
 /* Who would follow an owner that retires; without anybody the group ends. */
 static enum status
-add_heir(struct batch *batch, const struct write_group *write, struct batch_users *users)
+add_heir(struct batch *batch, struct write_group *write, struct batch_users *users)
 {
-	char *heir_id = arena_alloc(&batch->arena, ID_SIZE);
 	bool found;
 
-	TRY(groups_heir(batch->db, write->op.conversation_id, write->actor_id, &found, heir_id));
-	if (!found)
+	TRY(groups_heir(batch->db, write->op.conversation_id, write->actor_id, &found, write->heir_id));
+	if (!found) {
+		write->heir_id[0] = '\0';
 		return add_everybody(batch, write, users);
-	batch_users_add(batch, users, heir_id);
+	}
+	batch_users_add(batch, users, write->heir_id);
 	return OK;
 }
 
@@ -471,6 +474,9 @@ group_find_users(struct batch *batch, struct write_op *op, struct batch_users *u
 
 	if (write->action == GROUP_HAND_OVER)
 		TRY(hand_over_find_owner(batch, write));
+	if (write->by.session_id && write->by.session_id[0])
+		batch_users_add(batch, users,
+				write->by.name); /* nobody takes the role from them before they are done */
 	if (write->action == GROUP_HAND_OVER || write->action == GROUP_CREATE || write->action == GROUP_SET_ROLE)
 		batch_users_add(batch, users, write->actor_id);
 	for (size_t i = 0; i < write->n_user_ids; i++)

@@ -67,12 +67,13 @@ hand_over_run(struct batch *batch, struct write_group *write)
 	TRY(status);
 	if (strcmp(owner.user_id, write->actor_id) != 0)
 		return ERR_CONFLICT; /* another one than has been locked: again */
-	TRY(check_heir(batch, write, &write->unchanged));
-	if (write->op.status != OK || write->unchanged)
-		return OK;
-	if (owner.can_log_in)
+	/* Before anything is told of who else is in it; who has it already asks again, perhaps. */
+	if (owner.can_log_in && strcmp(owner.user_id, write->user_ids[0]) != 0)
 		return batch_refuse(&write->op, ERR_CONFLICT, "owner_active", NULL,
 				    "The owner of this group can log in, and only they may hand it over: ask them, or "
 				    "disable their account first.");
+	TRY(check_heir(batch, write, &write->unchanged));
+	if (write->op.status != OK || write->unchanged)
+		return OK;
 	return hand_over(batch, write, &owner);
 }

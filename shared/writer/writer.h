@@ -212,6 +212,7 @@ struct write_group {
 	 * GROUP_HAND_OVER, none for the others but GROUP_CREATE, where the actor is not among them. */
 	const char (*user_ids)[ID_SIZE];
 	size_t n_user_ids;
+	char heir_id[ID_SIZE]; /* GROUP_RETIRE: the writer's own, who has been locked to follow the owner */
 	/* result */
 	bool unchanged;         /* it was so already: no rev was used and nothing announced */
 	struct member *members; /* whose membership has changed, as it is now */

@@ -81,6 +81,8 @@ an_owner_who_can_log_in_keeps_it(void **state)
 	struct fixture *fixture = *state;
 
 	assert_refused(hand_over(fixture, fixture->bob), ERR_CONFLICT, "owner_active");
+	assert_refused(hand_over(fixture, fixture->eve), ERR_CONFLICT,
+		       "owner_active"); /* not told that Eve is not in it */
 	assert_int_equal(number(fixture, "SELECT last_rev FROM conversations"), 1);
 	assert_int_equal(number(fixture, "SELECT count(*) FROM audit"), 0);
 }
