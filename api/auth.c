@@ -121,12 +121,26 @@ auth_check(struct req *req)
 	return OK;
 }
 
+static enum status
+refuse_token(struct req *req)
+{
+	return req_fail(req, ERR_FORBIDDEN, "token_not_allowed",
+			"A personal access token is not enough for this: log in.");
+}
+
 enum status
 auth_check_device(struct req *req)
 {
 	TRY(auth_check(req));
-	if (req->caller.is_token)
-		return req_fail(req, ERR_FORBIDDEN, "token_not_allowed",
-				"A personal access token is not enough for this: log in.");
-	return OK;
+	return req->caller.is_token ? refuse_token(req) : OK;
+}
+
+enum status
+auth_refuse_personal(struct req *req)
+{
+	const char *token = "";
+
+	if (bearer(req, &token) != OK)
+		req->fault = (struct fault){0};
+	return token_is_personal(token) ? refuse_token(req) : OK;
 }

@@ -22,4 +22,7 @@ MUST_USE enum status auth_check(struct req *req);
 /* The same, and refuses a personal access token: ERR_FORBIDDEN, code `token_not_allowed`. */
 MUST_USE enum status auth_check_device(struct req *req);
 
+/* Refuses a personal access token like auth_check_device, alive or not; anything else, or nothing, is OK. */
+MUST_USE enum status auth_refuse_personal(struct req *req);
+
 #endif

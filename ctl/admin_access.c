@@ -26,10 +26,10 @@ check_invite(struct admin *admin)
 
 	if (admin->days > DAYS_MAX)
 		return fault_set(&admin->fault, ERR_INVALID, "days", NULL, "--days is from 1 to %d.", DAYS_MAX);
-	if (note &&
-	    (!text_is_utf8(note, strlen(note)) || text_code_points(note) > NOTE_MAX || text_has_control(note, "")))
+	if (note && (!text_is_utf8(note, strlen(note)) || text_code_points(note) > NOTE_MAX ||
+		     text_has_control(note, "") || text_has_invisible(note)))
 		return fault_set(&admin->fault, ERR_INVALID, "note", NULL,
-				 "--note has at most %d characters, and no control characters.", NOTE_MAX);
+				 "--note has at most %d characters, and none that control or are invisible.", NOTE_MAX);
 	return OK;
 }
 

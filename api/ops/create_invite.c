@@ -21,9 +21,10 @@ read_invite(struct req *req, struct invite *invite)
 	};
 
 	TRY(json_decode(req->body, fields, sizeof fields / sizeof fields[0], &req->arena, &req->fault));
-	if (invite->note && (text_code_points(invite->note) > NOTE_MAX || text_has_control(invite->note, "")))
+	if (invite->note && (text_code_points(invite->note) > NOTE_MAX || text_has_control(invite->note, "") ||
+			     text_has_invisible(invite->note)))
 		return fault_set(&req->fault, ERR_INVALID, "out_of_range", "note",
-				 "note has at most %d characters, and no control characters.", NOTE_MAX);
+				 "note has at most %d characters, and none that control or are invisible.", NOTE_MAX);
 	if (expires_in_s < EXPIRES_MIN_S || expires_in_s > EXPIRES_MAX_S)
 		return fault_set(&req->fault, ERR_INVALID, "out_of_range", "expires_in",
 				 "expires_in is from %d to %d seconds.", EXPIRES_MIN_S, EXPIRES_MAX_S);

@@ -48,6 +48,7 @@ op_log_out(struct req *req)
 	const char *cookie = cookie_refresh_token(req);
 	struct token_claims claims;
 
+	TRY(auth_refuse_personal(req));
 	TRY(json_decode(req->body, fields, 1, &req->arena, &req->fault));
 	if (cookie)
 		TRY(cookie_check_origin(req));

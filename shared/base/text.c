@@ -96,6 +96,13 @@ text_fold(struct arena *arena, const char *text)
 	return result;
 }
 
+/* Shows as an empty place: white space, the Braille pattern without a dot, the fillers of Hangul. */
+static bool
+is_blank(ucs4_t c)
+{
+	return uc_is_property_white_space(c) || c == 0x2800 || c == 0x115f || c == 0x1160 || c == 0x3164 || c == 0xffa0;
+}
+
 bool
 text_is_blank(const char *text)
 {
@@ -103,10 +110,19 @@ text_is_blank(const char *text)
 	ucs4_t code_point;
 
 	while ((rest = u8_next(&code_point, rest)) != NULL) {
-		if (!uc_is_property_white_space(code_point))
+		if (!is_blank(code_point))
 			return false;
 	}
 	return true;
+}
+
+bool
+text_begins_combining(const char *text)
+{
+	ucs4_t code_point;
+
+	return u8_next(&code_point, (const uint8_t *)text) != NULL &&
+	       uc_is_general_category_withtable(code_point, UC_CATEGORY_MASK_M);
 }
 
 bool

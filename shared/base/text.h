@@ -24,8 +24,12 @@ bool text_has_invisible(const char *text);
  * again changes nothing. The result lives in `arena`. */
 char *text_fold(struct arena *arena, const char *text);
 
-/* Whether nothing but white space (Unicode White_Space) is in it; also true of "". */
+/* Whether nothing but white space (Unicode White_Space) and other characters that show as an empty place (U+2800, fillers of
+ * Hangul) is in it; also true of "". */
 bool text_is_blank(const char *text);
+
+/* Whether it begins with a mark that combines with what stands before: alone it shows nothing, or changes its surroundings. */
+bool text_begins_combining(const char *text);
 
 /* The one form of one emoji: a flag, a keycap, or pictographs joined to one (UTS #51), with U+FE0F behind each pictograph that is
  * text without it. NULL when it isn't one; `text` is bytes of any kind. The result lives in `arena`. */

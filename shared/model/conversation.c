@@ -71,8 +71,9 @@ enum status
 conversation_title_check(const char *title, struct fault *ret_fault)
 {
 	if (!text_is_blank(title) && text_code_points(title) <= CONVERSATION_TITLE_MAX &&
-	    !text_has_control(title, "") && !text_has_invisible(title))
+	    !text_has_control(title, "") && !text_has_invisible(title) && !text_begins_combining(title))
 		return OK;
-	return fault_set(ret_fault, ERR_INVALID, "title_invalid", "title",
-			 "title must have 1 to 100 characters, not only spaces, and none that are invisible.");
+	return fault_set(
+		ret_fault, ERR_INVALID, "title_invalid", "title",
+		"title must have 1 to 100 characters, not only spaces, none that are invisible, and no combining mark first.");
 }

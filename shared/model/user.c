@@ -120,6 +120,8 @@ user_display_name_check(const char *display_name, struct fault *ret_fault)
 		problem = "must not hold control characters";
 	else if (text_has_invisible(display_name))
 		problem = "must not hold invisible or direction-changing characters";
+	else if (text_begins_combining(display_name))
+		problem = "must not begin with a combining mark";
 	else if (is_name_of_deleted(display_name))
 		problem = "is what people are shown as who were deleted; choose another one";
 	if (problem)

@@ -96,6 +96,8 @@ def test_nobody_takes_the_id_of_a_direct_conversation(ann: Person, bob: Person) 
         ({"kind": "group", "title": " "}, 422, "title_invalid"),
         ({"kind": "group", "title": "x" * 101}, 422, "title_invalid"),
         ({"kind": "group", "title": "a\u202eb"}, 422, "title_invalid"),
+        ({"kind": "group", "title": "\u2800"}, 422, "title_invalid"),
+        ({"kind": "group", "title": "\u0301"}, 422, "title_invalid"),
         ({"kind": "group", "title": "x", "member_ids": [1]}, 400, "wrong_type"),
         ({"kind": "group", "title": "x", "member_ids": ["x"]}, 422, "id_invalid"),
         ({"kind": "group", "title": "x", "member_ids": [NOBODY, NOBODY]}, 422, "id_repeated"),

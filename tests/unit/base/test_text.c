@@ -142,7 +142,21 @@ blank_text_is_found(void **state)
 	assert_true(text_is_blank(""));
 	assert_true(text_is_blank(" \t\n\xc2\xa0\xe3\x80\x80"));
 	assert_false(text_is_blank("  x "));
+	assert_true(
+		text_is_blank("\xe2\xa0\x80 \xe1\x85\x9f\xe1\x85\xa0\xe3\x85\xa4\xef\xbe\xa0")); /* no dot, fillers */
+	assert_false(text_is_blank("\xe2\xa0\x81"));
 	assert_false(text_is_blank("\xe2\x80\x8b")); /* a zero-width space is invisible, not white space */
+}
+
+static void
+a_combining_mark_that_begins_is_found(void **state)
+{
+	(void)state;
+	assert_true(text_begins_combining("\xcc\x81"));
+	assert_true(text_begins_combining("\xcc\x81x"));
+	assert_false(text_begins_combining(""));
+	assert_false(text_begins_combining("e\xcc\x81"));
+	assert_false(text_begins_combining("\xc3\xa9"));
 }
 
 static void
@@ -277,6 +291,7 @@ main(void)
 		cmocka_unit_test(invisible_characters_are_found),
 		cmocka_unit_test(names_fold_to_one_form),
 		cmocka_unit_test(blank_text_is_found),
+		cmocka_unit_test(a_combining_mark_that_begins_is_found),
 		cmocka_unit_test(integers_are_read_strictly),
 		cmocka_unit_test(an_emoji_has_one_form),
 	};

@@ -131,6 +131,8 @@ display_names_are_checked(void **state)
 		{"Ada\xe2\x80\x8d", false},         /* zero-width joiner */
 		{"Ada\xe2\x81\xa0", false},         /* word joiner */
 		{"Ada\xef\xbb\xbf", false},         /* byte order mark */
+		{"\xe2\xa0\x80", false},            /* Braille without a dot */
+		{"\xcc\x81", false},                /* a combining mark alone */
 		{"\xd7\xa2\xd7\x93\xd7\x94", true}, /* letters that run from right to left are no control */
 		{"0123456789012345678901234567890123456789012345678901234567890123", true},
 		{"01234567890123456789012345678901234567890123456789012345678901234", false},
