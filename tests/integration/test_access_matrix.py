@@ -104,6 +104,10 @@ RULES = {
 }
 
 
+# of any conversation, direct or a group
+OF_MEMBERS = [o for o in DOCUMENT.operations if RULES.get(o.id) in (MEMBERS, THE_SENDER)]
+
+
 def test_every_operation_has_a_rule() -> None:
     assert {operation.id for operation in DOCUMENT.operations} == RULES.keys()
 
@@ -168,6 +172,25 @@ def test_access(scene: Scene, operation: Operation) -> None:
     } | ({"admin": rule.admin} if scene.group_id else {})
 
 
+@pytest.mark.parametrize("operation", each(OF_MEMBERS))
+def test_access_in_a_group(scene: Scene, operation: Operation) -> None:
+    """Where there are also who was a member, and an admin: the one is a stranger, the other no more than a member."""
+    rule = RULES[operation.id]
+    former = scene.move_to_group()
+    call = scene.call(operation)
+    callers = {"former": former, "stranger": scene.eve, "admin": scene.more[2], "other": scene.bob, "owner": scene.ann}
+    wanted = {"former": rule.stranger, "stranger": rule.stranger, "admin": rule.other, "other": rule.other}
+    before = state(scene)
+
+    got = {"nobody": outcome(call.send(scene.api))}
+    for name in [name for name, code in wanted.items() if code != FINE]:
+        got[name] = outcome(call.send(scene.api, callers[name].token))
+    assert state(scene) == before, "who is refused changes nothing"
+    for name in [name for name in callers if name not in got]:
+        got[name] = outcome(call.send(scene.api, callers[name].token))
+    assert got == wanted | {"nobody": rule.nobody, "owner": rule.owner}
+
+
 def state(scene: Scene) -> object:
     """What an operation of the scene could change."""
     return (
@@ -192,9 +215,7 @@ def test_what_is_open_is_open_to_all(scene: Scene, operation: Operation) -> None
         assert outcome(fresh.send(scene.api, token)) == FINE
 
 
-@pytest.mark.parametrize(
-    "operation", each([o for o in DOCUMENT.operations if RULES.get(o.id) in (MEMBERS, THE_SENDER)])
-)
+@pytest.mark.parametrize("operation", each(OF_MEMBERS))
 def test_what_is_others_looks_like_what_is_not_there(scene: Scene, operation: Operation) -> None:
     """Word for word, but for the ids that the stranger named."""
     there = problem(scene.call(operation).send(scene.api, scene.eve.token), 404)

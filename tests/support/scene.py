@@ -82,6 +82,18 @@ class Scene:
         assert self.ann.give_role(self.group_id, leo.id, "admin").status_code == 200
         return {"conversation_id": self.group_id, "user_id": mia.id, "user_ids": [zoe.id]}
 
+    def move_to_group(self) -> Person:
+        """From here on the conversation is a group of Ann's with Bob and Leo, an admin; returns who was a member when
+        its message came, and no longer is."""
+        former_id = self.make_group()["user_id"]
+        self.conversation_id = str(self.group_id)
+        self.message = self.ann.send(self.conversation_id, "a message of Ann's").json()
+        former = self.more[0]
+        assert former.id == former_id
+        assert former.get(f"/conversations/{self.group_id}/messages/{self.message['id']}").status_code == 200
+        assert former.remove(self.group_id).status_code == 204
+        return former
+
     def lose_owner(self) -> None:
         """The group gets an owner who cannot log in."""
         kim = Person.new(self.stack, "kim")
