@@ -23,6 +23,8 @@ from support.waiting import wait_until
 # "Within a second", "under 3 s": held with this much patience, for slow machines.
 PATIENCE = 3
 
+pytestmark = pytest.mark.sqlite  # it is what script/run starts by itself
+
 MakeRun = Callable[..., Run]
 
 
