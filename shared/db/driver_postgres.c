@@ -69,8 +69,9 @@ begin(struct db_connection *connection, enum db_transaction kind)
 {
 	PGresult *result;
 
+	connection->begin_pending = kind == DB_READ;
 	if (kind == DB_READ)
-		return driver_postgres_query(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL);
+		return OK;
 	TRY(driver_postgres_query(connection,
 				  "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()",
 				  &result));
@@ -96,29 +97,58 @@ postgres_begin(struct db_connection *connection, enum db_transaction kind)
 	return status == OK ? OK : ERR_UNAVAILABLE;
 }
 
+/* For what is no prepared statement: BEGIN by itself. */
+static enum status
+begin_now(struct db_connection *connection)
+{
+	if (!connection->handle)
+		return ERR_UNAVAILABLE;
+	if (!connection->in_transaction || !connection->begin_pending)
+		return OK;
+	connection->begin_pending = false;
+	return driver_postgres_query(connection, DRIVER_POSTGRES_BEGIN_READ, NULL);
+}
+
+/* Nobody waits for the end of a read transaction: it changes nothing. */
+static void
+end_read(struct db_connection *connection)
+{
+	bool begun = connection->handle && connection->in_transaction && !connection->begin_pending;
+
+	connection->in_transaction = connection->begin_pending = connection->patient = false;
+	if (!begun)
+		return;
+	connection->end_unread = PQsendQuery(connection->handle, "ROLLBACK") && PQflush(connection->handle) >= 0;
+	if (!connection->end_unread)
+		driver_postgres_lose(connection);
+}
+
 /* Only an error that leaves the session alone says for certain that nothing was committed. A warning with a COMMIT says that
  * it is on this server, and that nobody has waited for the standby that was to have it too. */
 static enum status
 postgres_commit(struct db_connection *connection, bool *ret_unknown)
 {
-	bool writes = connection->kind == DB_WRITE;
 	PGresult *result;
 	enum status status;
 	bool committed;
 
 	if (!connection->handle)
 		return ERR_UNAVAILABLE;
+	if (connection->kind == DB_READ) {
+		end_read(connection);
+		return OK;
+	}
 	connection->warned = false;
 	status = driver_postgres_query(connection, "COMMIT", &result);
 	if (status != OK) {
-		*ret_unknown = writes && !connection->handle;
+		*ret_unknown = !connection->handle;
 		return *ret_unknown ? ERR_INTERNAL : ERR_UNAVAILABLE;
 	}
 	committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
 	PQclear(result);
 	connection->in_transaction = false;
 	connection->patient = false;
-	*ret_unknown = writes && committed && connection->warned;
+	*ret_unknown = committed && connection->warned;
 	if (*ret_unknown)
 		return ERR_INTERNAL;
 	return committed ? OK : ERR_UNAVAILABLE;
@@ -129,6 +159,10 @@ postgres_rollback(struct db_connection *connection)
 {
 	char error[sizeof connection->error];
 
+	if (connection->kind == DB_READ) {
+		end_read(connection);
+		return;
+	}
 	if (connection->handle && connection->in_transaction) {
 		memcpy(error, connection->error, sizeof error); /* why it is rolled back */
 		if (driver_postgres_query(connection, "ROLLBACK", NULL) != OK)
@@ -203,8 +237,7 @@ postgres_lock(struct db_connection *connection, enum db_lockable table, const ch
 static enum status
 postgres_take_time(struct db_connection *connection)
 {
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
+	TRY(begin_now(connection));
 	connection->patient = true;
 	return driver_postgres_query(
 		connection, "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0", NULL);
@@ -228,6 +261,7 @@ postgres_has_table(struct db_connection *connection, const char *name, bool *ret
 
 	if (!connection->in_transaction)
 		TRY(driver_postgres_connect(connection));
+	TRY(begin_now(connection));
 	TRY(run_with_text(connection, "SELECT to_regclass($1::text) IS NOT NULL", name, &result));
 	*ret_has = *PQgetvalue(result, 0, 0) == 't';
 	PQclear(result);
@@ -246,8 +280,7 @@ postgres_change_position(struct db_connection *connection, int64_t *ret_position
 {
 	PGresult *result;
 
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
+	TRY(begin_now(connection));
 	TRY(driver_postgres_query(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())", &result));
 	*ret_position = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);

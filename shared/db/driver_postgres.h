@@ -24,11 +24,13 @@ struct db_connection {
 
 	bool in_transaction; /* since begin, until commit or rollback: also when the handle was lost meanwhile */
 	enum db_transaction kind;
-	int64_t change_no; /* of the open write transaction */
-	bool warned;       /* the server has sent a warning since this was cleared */
+	bool begin_pending; /* of a read transaction: BEGIN goes with its first statement */
+	bool end_unread;    /* of a read transaction: its end was sent, the answer is read before anything else is */
+	int64_t change_no;  /* of the open write transaction */
+	bool warned;        /* the server has sent a warning since this was cleared */
 	enum db_trouble trouble;
-	bool outdated;     /* the newest error concerns what was prepared, which must be prepared again */
-	bool patient;      /* a migration: its statements take as long as they take */
+	bool outdated; /* the newest error concerns what was prepared, which must be prepared again */
+	bool patient;  /* a migration: its statements take as long as they take */
 
 	int64_t answer_within_ms; /* the server's statement_timeout and a little more */
 	int64_t timeline;
@@ -47,6 +49,12 @@ void driver_postgres_lose(struct db_connection *connection);
 /* Waits for the answer to what PQsend... has sent (`sent`: what that returned). The result is the last one, to be cleared by
  * the caller; NULL unless OK. A server that does not answer in time counts as lost. */
 MUST_USE enum status driver_postgres_receive(struct db_connection *connection, int sent, PGresult **ret_result);
+
+/* The same for a pipeline of several, up to its sync: the result is that of the last one. Nothing is ever left in it. */
+MUST_USE enum status driver_postgres_receive_pipeline(struct db_connection *connection, int sent,
+						      PGresult **ret_result);
+
+#define DRIVER_POSTGRES_BEGIN_READ "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 /* One or several statements without parameters; the result may be NULL when nobody needs it. */
 MUST_USE enum status driver_postgres_query(struct db_connection *connection, const char *sql, PGresult **ret_result);

@@ -151,11 +151,23 @@ attempt(struct db_connection *connection)
 	return greet_server(connection);
 }
 
+/* The answer to the end of the last read transaction has long been there. */
+static void
+read_end(struct db_connection *connection)
+{
+	bool unread = connection->handle && connection->end_unread;
+
+	connection->end_unread = false;
+	if (unread && driver_postgres_receive(connection, 1, NULL) != OK)
+		driver_postgres_lose(connection);
+}
+
 enum status
 driver_postgres_connect(struct db_connection *connection)
 {
 	enum status status;
 
+	read_end(connection);
 	if (connection->handle)
 		return OK;
 	if (clock_monotonic_ms() < connection->retry_at_ms)

@@ -186,8 +186,8 @@ is_prepared(const struct db_statement *statement)
 	return true;
 }
 
-static enum status
-prepare_on_server(struct db_statement *statement)
+static void
+name_anew(struct db_statement *statement)
 {
 	struct db_connection *connection = statement->connection;
 	bool again = statement->prepared_for == connection->number;
@@ -198,12 +198,71 @@ prepare_on_server(struct db_statement *statement)
 			statement->types[i] = statement->values[i].type;
 	statement->prepared_for = 0;
 	snprintf(statement->name, sizeof statement->name, "s%" PRIu64, ++connection->n_prepared);
-	TRY(driver_postgres_receive(connection,
-				    PQsendPrepare(connection->handle, statement->name, statement->sql,
-						  statement->n_parameters, statement->types),
-				    NULL));
+}
+
+static int
+send_prepare(const struct db_statement *statement)
+{
+	return PQsendPrepare(statement->connection->handle, statement->name, statement->sql, statement->n_parameters,
+			     statement->types);
+}
+
+static int
+send_execute(struct db_statement *statement)
+{
+	for (int i = 0; i < statement->n_parameters; i++)
+		statement->texts[i] = statement->values[i].text;
+	return PQsendQueryPrepared(statement->connection->handle, statement->name, statement->n_parameters,
+				   statement->texts, NULL, NULL, 0);
+}
+
+static enum status
+prepare_on_server(struct db_statement *statement)
+{
+	struct db_connection *connection = statement->connection;
+
+	name_anew(statement);
+	TRY(driver_postgres_receive(connection, send_prepare(statement), NULL));
 	statement->prepared_for = connection->number;
 	return OK;
+}
+
+/* The first statement of a read transaction: BEGIN and it, prepared if need be, are one round trip. */
+static enum status
+begin_and_execute(struct db_statement *statement)
+{
+	struct db_connection *connection = statement->connection;
+	bool prepared = is_prepared(statement);
+	enum status status;
+	int sent;
+
+	if (!prepared)
+		name_anew(statement);
+	sent = PQenterPipelineMode(connection->handle) &&
+	       PQsendQueryParams(connection->handle, DRIVER_POSTGRES_BEGIN_READ, 0, NULL, NULL, NULL, NULL, 0) &&
+	       (prepared || send_prepare(statement)) && send_execute(statement) && PQpipelineSync(connection->handle);
+	connection->outdated = false;
+	status = driver_postgres_receive_pipeline(connection, sent, &statement->result);
+	if (connection->handle && !PQexitPipelineMode(connection->handle))
+		driver_postgres_lose(connection);
+	connection->begin_pending = connection->handle == NULL;
+	if (status == OK)
+		statement->prepared_for = connection->number;
+	else if (connection->outdated)
+		statement->prepared_for = 0;
+	return status;
+}
+
+/* A connection that turns out to be dead is made anew at once: nothing has been read yet. */
+static enum status
+execute_first(struct db_statement *statement)
+{
+	struct db_connection *connection = statement->connection;
+	enum status status = begin_and_execute(statement);
+
+	if (status != ERR_UNAVAILABLE || connection->handle || driver_postgres_connect(connection) != OK)
+		return status;
+	return begin_and_execute(statement);
 }
 
 static enum status
@@ -214,15 +273,12 @@ execute(struct db_statement *statement)
 
 	if (!connection->handle)
 		return ERR_UNAVAILABLE; /* lost in this transaction */
+	if (connection->begin_pending)
+		return execute_first(statement);
 	if (!is_prepared(statement))
 		TRY(prepare_on_server(statement));
-	for (int i = 0; i < statement->n_parameters; i++)
-		statement->texts[i] = statement->values[i].text;
 	connection->outdated = false;
-	status = driver_postgres_receive(connection,
-					 PQsendQueryPrepared(connection->handle, statement->name,
-							     statement->n_parameters, statement->texts, NULL, NULL, 0),
-					 &statement->result);
+	status = driver_postgres_receive(connection, send_execute(statement), &statement->result);
 	if (status != OK && connection->outdated)
 		statement->prepared_for = 0;
 	return status;

@@ -169,6 +169,39 @@ driver_postgres_receive(struct db_connection *connection, int sent, PGresult **r
 }
 
 enum status
+driver_postgres_receive_pipeline(struct db_connection *connection, int sent, PGresult **ret_result)
+{
+	int64_t until_ms = clock_monotonic_ms() + connection->answer_within_ms;
+	enum status status = sent ? OK : lost(connection, PQerrorMessage(connection->handle));
+	PGresult *last = NULL, *next;
+	bool synced = false;
+
+	while (connection->handle && !synced) {
+		enum status waited = wait_for_result(connection, until_ms);
+
+		if (waited != OK) {
+			status = waited;
+			break;
+		}
+		next = PQgetResult(connection->handle); /* NULL stands between the answers to two statements */
+		synced = PQresultStatus(next) == PGRES_PIPELINE_SYNC;
+		if (!next || synced || PQresultStatus(next) == PGRES_PIPELINE_ABORTED) {
+			PQclear(next);
+			continue;
+		}
+		PQclear(last);
+		last = next;
+		if (status == OK)
+			status = judge(connection, next);
+	}
+	if (status == OK)
+		*ret_result = last;
+	else
+		PQclear(last);
+	return status;
+}
+
+enum status
 driver_postgres_query(struct db_connection *connection, const char *sql, PGresult **ret_result)
 {
 	return driver_postgres_receive(connection, PQsendQuery(connection->handle, sql), ret_result);

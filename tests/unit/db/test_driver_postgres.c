@@ -28,6 +28,15 @@ count_things(struct test_database *test)
 	return test_database_int64(test, "SELECT count(*) FROM things");
 }
 
+static enum status
+read_names(struct test_database *test)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(test->db, "SELECT name FROM things");
+	bool row;
+
+	return db_one(stmt, &row);
+}
+
 static int64_t
 backend(struct test_database *test)
 {
@@ -134,9 +143,65 @@ a_commit_without_an_answer_is_unknown(void **state)
 
 	unknown = true;
 	check_ok(test, db_begin(test->db, DB_READ));
+	assert_int_equal(count_things(test), 2);
 	kill_session(test);
-	check_status(db_commit(test->db, &unknown), ERR_UNAVAILABLE);
-	assert_false(unknown); /* there was nothing to store */
+	check_ok(test, db_commit(test->db, &unknown)); /* there was nothing to store */
+	assert_false(unknown);
+	assert_int_equal(count_things(test), 2);
+}
+
+/* BEGIN goes with the first statement, and nobody waits for the end. */
+static void
+a_read_transaction_survives_what_came_before_it(void **state)
+{
+	struct test_database *test = *state;
+	uint64_t number = db_connection_number(test->db);
+
+	set_up_table(test);
+	check_ok(test, db_begin(test->db, DB_READ));
+	db_rollback(test->db); /* nothing was asked in it */
+	for (int i = 0; i < 3; i++) {
+		kill_session(test);
+		check_ok(test, db_begin(test->db, DB_READ));
+		assert_int_equal(count_things(test), 2);
+		assert_int_equal(count_things(test), 2);
+		if (i == 1)
+			check_ok(test, db_commit(test->db, NULL));
+		else
+			db_rollback(test->db);
+	}
+	assert_int_equal(db_connection_number(test->db), number + 3);
+	check_ok(test, db_begin(test->db, DB_READ));
+	kill_session(test); /* by the first statement in it, which had another session */
+	check_status(db_commit(test->db, NULL), OK);
+	check_ok(test, db_begin(test->db, DB_READ));
+	assert_int_equal(count_things(test), 2);
+	kill_session(test);
+	check_status(read_names(test), ERR_UNAVAILABLE); /* half a snapshot is none */
+	db_rollback(test->db);
+	assert_int_equal(count_things(test), 2);
+}
+
+/* An error of the first statement ends the transaction as any other does. */
+static void
+a_read_transaction_may_begin_with_an_error(void **state)
+{
+	struct test_database *test = *state;
+	uint64_t number = db_connection_number(test->db);
+
+	set_up_table(test);
+	for (int i = 0; i < 2; i++) {
+		struct db_stmt *stmt = db_prepare(test->db, "SELECT nothing FROM nowhere");
+		bool row;
+
+		check_ok(test, db_begin(test->db, DB_READ));
+		check_status(db_one(stmt, &row), ERR_INTERNAL);
+		db_finish(stmt);
+		check_status(read_names(test), ERR_UNAVAILABLE);
+		check_status(db_commit(test->db, NULL), ERR_UNAVAILABLE);
+		assert_int_equal(count_things(test), 2);
+	}
+	assert_int_equal(db_connection_number(test->db), number);
 }
 
 static void
@@ -349,6 +414,8 @@ main(void)
 		WITH_DATABASE(a_killed_session_is_made_anew),
 		WITH_DATABASE(a_session_killed_in_a_transaction_ends_it),
 		WITH_DATABASE(a_commit_without_an_answer_is_unknown),
+		WITH_DATABASE(a_read_transaction_survives_what_came_before_it),
+		WITH_DATABASE(a_read_transaction_may_begin_with_an_error),
 		WITH_DATABASE(a_lock_is_not_waited_for_long),
 		WITH_DATABASE(a_deadlock_is_a_clash),
 		WITH_DATABASE(a_server_that_does_not_answer_is_left),
