@@ -9,11 +9,13 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from support import tokens
 from support.client import BASE, PASSWORD, Api, Person
@@ -25,6 +27,8 @@ from support.site import Site
 from support.stack import ROOT
 from support.waiting import wait_until
 
+PATIENCE = 3
+HANGS_S = 5  # a push that does not answer an upgrade for so long
 REFUSED = "stonechat_tokens_refused_total"
 
 
@@ -207,6 +211,32 @@ def test_a_push_that_ends_is_found_out_before_its_sockets_come_back(own_site: Si
         assert {live.hello["node"].rsplit("-", 1)[0] for live in lives} == {"host-b"}
     own_site.processes["push_a"].start()
     own_site.wait_ready()
+
+
+def test_a_push_that_hangs_keeps_nobody(own_site: Site) -> None:
+    """It still takes connections, and answers none: who came to it is sent on, and soon nobody comes to it any more."""
+    site = own_site
+    ann = Person.new(site, "ann")
+    site.processes["push_b"].freeze()
+    began = time.monotonic()
+    nodes = [greeted_by(site, ann) for _ in range(4)]
+    took_s = time.monotonic() - began
+    print(f"four sockets were greeted after {took_s:.1f} s")
+    assert all(node.startswith("host-a-") for node in nodes)
+    assert took_s < PATIENCE * 2 * HANGS_S
+    wait_until(lambda: site.states()["push/b"] == "DOWN", "the balancer knows", 20)
+    site.processes["push_b"].thaw()
+    site.wait_ready()
+
+
+def greeted_by(site: Site, person: Person) -> str:
+    """The node of the first socket that is greeted; until then, every attempt is told to come again."""
+    while True:
+        try:
+            with Live(site.url) as live:
+                return str(live.authenticate(str(person.token))["node"])
+        except InvalidStatus as refusal:
+            assert refusal.response.status_code in (503, 504)
 
 
 def test_rest_is_served_while_a_host_has_no_push(own_site: Site) -> None:
