@@ -1,4 +1,5 @@
-# Stonechat in one image: everything that script/run starts, supervised as script/run does it. docker-compose.yml starts it.
+# The images of Stonechat: `docker build .` makes the one that holds a whole node, --target NAME one of those that
+# docker-compose.yml puts together: api push web redis postgres balancer. All are Debian packages on one base.
 #
 # BASE is any Debian 12 or newer. What is installed is what script/setup says, plus the libraries the programs are linked to.
 ARG BASE=debian:12-slim
@@ -15,27 +16,105 @@ RUN script/build && strip build/stonechat build/stonechat-api build/stonechat-pu
 RUN objdump -p build/stonechat build/stonechat-api build/stonechat-push | sed -n 's|^ *NEEDED *|*/|p' | sort -u \
 	| xargs dpkg-query -S | cut -d: -f1 | sort -u >build/libraries
 
-FROM ${BASE}
+# A user for each kind of program, and the folders that volumes begin as: with these owners they can be written to, or not.
+# A file in /secrets belongs to the group of who reads it.
+FROM ${BASE} AS common
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /opt/stonechat
+RUN add() { useradd --system --uid "$1" --user-group --home-dir "$3" --no-log-init "$2"; } \
+	&& add 800 stonechat /data && add 801 postgres /var/lib/postgresql && add 802 redis /tmp && add 803 haproxy /tmp \
+	&& install -d -m 700 -o stonechat -g stonechat /data /data/keys /data/run /data/log \
+	&& install -d -m 750 -o stonechat -g stonechat /run/stonechat \
+	&& install -d -m 700 -o postgres -g postgres /var/lib/postgresql \
+	&& install -d -m 2750 -o postgres -g stonechat /secrets
 COPY script/setup script/
+
+# -- what Stonechat stands on
+FROM common AS redis
+RUN script/setup redis && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+USER redis
+EXPOSE 6379
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["bash", "-c", "[ \"$(redis-cli ping)\" = PONG ]"]
+# All that it holds can be lost, so it keeps nothing. Who may reach it is decided by the network it is in.
+CMD ["redis-server", "--bind", "* -::*", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/tmp"]
+
+FROM common AS balancer
+RUN script/setup balancer && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY conf/haproxy.cfg conf/
+COPY conf/errors conf/errors
+COPY conf/container conf/container
+USER haproxy
+ENV WEB="web-1 web-2" PUSH="push-1 push-2"
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8080", "/readyz"]
+# Open connections end before it does; push closes its own meanwhile.
+STOPSIGNAL SIGUSR1
+CMD ["conf/container/balancer"]
+
+# Debian's PostgreSQL without its compiler of queries (LLVM is larger than all the rest; short queries gain nothing by it) and
+# without the scripts for several clusters on a machine.
+FROM common AS postgres
+RUN apt-get -qq update \
+	&& server=$(apt-cache depends postgresql | sed -n 's/^ *Depends: //p') && client=${server/postgresql/postgresql-client} \
+	&& apt-cache depends "$server" "$client" | sed -n 's/^ *Depends: \(lib.*\)/\1/p' | grep -v llvm | sort -u \
+	| xargs env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends >/dev/null \
+	&& cd /tmp && apt-get -qq download "$server" "$client" && for package in *.deb; do dpkg-deb -x "$package" /; done \
+	&& ln -s "${server#postgresql-}" /usr/lib/postgresql/current \
+	&& rm -rf /tmp/* /usr/lib/postgresql/*/lib/{bitcode,llvmjit*} /usr/share/doc/postgresql* /usr/share/postgresql/*/man \
+		/usr/share/locale/*/LC_MESSAGES/* /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY conf/container conf/container
+USER postgres
+VOLUME /var/lib/postgresql /secrets
+ENV PATH=/usr/lib/postgresql/current/bin:$PATH
+EXPOSE 5432
+HEALTHCHECK --interval=2s --timeout=3s --start-period=60s --retries=5 CMD ["pg_isready", "-q", "-h", "/tmp"]
+# Asks nobody to end by himself, and ends in order.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["conf/container/postgres"]
+
+# -- Stonechat's own programs
+FROM common AS programs
 COPY --from=build /opt/stonechat/build/libraries build/
-RUN script/setup run \
+RUN script/setup push \
 	&& xargs env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends <build/libraries >/dev/null \
 	&& rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
-RUN useradd --system --uid 800 --user-group --home-dir /data --no-log-init stonechat \
-	&& install -d -m 700 -o stonechat -g stonechat /data
-COPY script/run script/
+COPY --from=build /opt/stonechat/build/stonechat /opt/stonechat/build/stonechat-api /opt/stonechat/build/stonechat-push build/
+COPY conf/container conf/container
+USER stonechat
+ENV PATH=/opt/stonechat/build:$PATH STONECHAT_DATA=/data
+
+FROM programs AS api
+# That it serves requests is what the check of web says.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8090", "/metrics"]
+CMD ["stonechat-api", "--push.processes=0", "--metrics.port=8090"]
+
+FROM programs AS push
+EXPOSE 8081
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8081", "/readyz"]
+CMD ["stonechat-push", "--port=8080", "--push.bind=0.0.0.0", "--push.port=8081", "--metrics.port=8090"]
+
+FROM programs AS web
+USER root
+RUN script/setup web && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+USER stonechat
 COPY conf conf
 COPY --from=build /opt/stonechat/web/dist web/dist
-COPY --from=build /opt/stonechat/build/stonechat /opt/stonechat/build/stonechat-api /opt/stonechat/build/stonechat-push build/
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8080", "/readyz"]
+# Lets open requests end.
+STOPSIGNAL SIGINT
+CMD ["conf/container/web"]
 
+# -- a whole node in one container: everything that script/run starts, supervised as script/run does it
+FROM web
+USER root
+RUN script/setup run && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 USER stonechat
+COPY script/run script/
 VOLUME /data
 # Who may reach the port is decided where it is published.
-ENV PATH=/opt/stonechat/build:$PATH STONECHAT_DATA=/data STONECHAT_BIND=0.0.0.0
-EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["bash", "-euc", \
-	"exec 3<>/dev/tcp/127.0.0.1/$(stonechat config get port); printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; read -r _ status _ <&3; [ $status = 200 ]"]
+ENV STONECHAT_BIND=0.0.0.0
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["conf/container/healthy", "", "/readyz"]
+STOPSIGNAL SIGTERM
 # Its shell is process 1: it takes over orphans, ends everything in order when told to, and then has status 0.
 CMD ["script/run", "--no-install", "--no-build", "--logs"]
