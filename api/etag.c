@@ -2,9 +2,11 @@
 #include "etag.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "json.h"
 #include "metrics.h"
 #include "model/form.h"
 #include "req.h"
@@ -64,6 +66,22 @@ etag_reply_not_modified(struct req *req, const char *etag)
 	metrics_add(METRIC_HTTP_NOT_MODIFIED, 1);
 	req_add_header(req, "ETag", etag);
 	return req_reply_empty(req, 304);
+}
+
+enum status
+etag_reply(struct req *req, json_t *json)
+{
+	const char *etag;
+	size_t len;
+	char *text = json_to_text(json, &len);
+	enum status status = etag_make(req, "", text, 0, &etag);
+
+	if (status != OK || etag_is_held(req, etag)) {
+		free(text);
+		return status == OK ? etag_reply_not_modified(req, etag) : status;
+	}
+	req_add_header(req, "ETag", etag);
+	return req_reply_text(req, 200, text, len);
 }
 
 /* The revision that a tag of ours begins with; -1 for any other. */

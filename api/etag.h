@@ -2,6 +2,7 @@
 #ifndef ETAG_H
 #define ETAG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,5 +23,8 @@ MUST_USE enum status etag_wanted_rev(struct req *req, const char *conversation_i
 
 /* Answers 304 with the tag. Returns OK. */
 enum status etag_reply_not_modified(struct req *req, const char *etag);
+
+/* Answers 200 with what no revision names, a person for example: its tag is of its bytes. 304 when that is held. Takes the json. */
+MUST_USE enum status etag_reply(struct req *req, json_t *json);
 
 #endif

@@ -1,4 +1,5 @@
 /* GET /api/v1/users/me: who the caller is. */
+#include "etag.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/users.h"
@@ -11,5 +12,5 @@ op_get_me(struct req *req)
 
 	TRY(req_db(req, &db));
 	TRY(users_get(db, &req->arena, req->caller.user_id, &user, &req->fault));
-	return req_reply(req, 200, me_to_json(&user));
+	return etag_reply(req, me_to_json(&user));
 }

@@ -1,4 +1,5 @@
 /* GET /api/v1/users/{user_id} */
+#include "etag.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/users.h"
@@ -14,5 +15,5 @@ op_get_user(struct req *req)
 		return req_fail(req, ERR_NOT_FOUND, "user_not_found", "There is no such person.");
 	TRY(req_db(req, &db));
 	TRY(users_get(db, &req->arena, user_id, &user, &req->fault));
-	return req_reply(req, 200, user_to_json(&user));
+	return etag_reply(req, user_to_json(&user));
 }

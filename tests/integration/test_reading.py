@@ -126,6 +126,20 @@ def test_an_unchanged_page_costs_no_body(ann: Person, bob: Person) -> None:
         assert changed.headers["etag"] != etag
 
 
+def test_an_unchanged_person_costs_no_body(ann: Person, bob: Person) -> None:
+    """Their tag is a function of what is shown."""
+    for reader, path in ((ann, "/users/me"), (bob, f"/users/{ann.id}")):
+        first = reader.get(path)
+        etag = first.headers["etag"]
+        same = reader.request("GET", path, headers={"If-None-Match": etag})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+        name = f"Ann as {reader.username} sees her"
+        assert ann.request("PATCH", "/users/me", json={"display_name": name}).status_code == 200
+        changed = reader.request("GET", path, headers={"If-None-Match": etag})
+        assert (changed.status_code, changed.json()["display_name"]) == (200, name)
+        assert changed.headers["etag"] != etag
+
+
 # -- list_changes
 def test_changes_in_pages_lead_to_the_head(ann: Person, room: str) -> None:
     rows: dict[str, Json] = {}
