@@ -4,8 +4,24 @@
 
 #include "admin.h"
 #include "store/groups.h"
+#include "store/users.h"
 
-/* One group of the person; of an owned one also who would be its next owner after them. */
+/* Who could have the group: *ret_found false when of the others nobody can log in. */
+static enum status
+find_heir(struct admin *admin, const char *id, const char *user_id, bool *ret_found, char ret_heir_id[ID_SIZE])
+{
+	struct user heir;
+
+	TRY(groups_heir(admin->db, id, user_id, ret_found, ret_heir_id));
+	if (!*ret_found)
+		return OK;
+	TRY(users_get(admin->db, &admin->arena, ret_heir_id, &heir, &admin->fault));
+	if (heir.disabled_at_ms) /* first are those who are not */
+		*ret_found = false;
+	return OK;
+}
+
+/* One group of the person; of an owned one also who could be its next owner. */
 static enum status
 print_group(struct admin *admin, const char *id, const char *user_id)
 {
@@ -16,14 +32,14 @@ print_group(struct admin *admin, const char *id, const char *user_id)
 	TRY(groups_state(admin->db, &admin->arena, id, user_id, &state, &admin->fault));
 	bool owned = strcmp(state.role, "owner") == 0;
 	if (owned)
-		TRY(groups_heir(admin->db, id, user_id, &found, heir_id));
+		TRY(find_heir(admin, id, user_id, &found, heir_id));
 	if (admin->json)
 		admin_print_json(json_pack("{s:s, s:s, s:s, s:I, s:s?}", "id", id, "title", state.title, "role",
 					   state.role, "member_count", (json_int_t)state.member_count, "heir",
 					   found ? heir_id : NULL));
 	else
 		printf("%s  %-6s %5lld  %s%s%s\n", id, state.role, (long long)state.member_count, state.title,
-		       found ? "  next: " : "", heir_id);
+		       found ? "  next: " : "", found ? heir_id : "");
 	return OK;
 }
 

@@ -134,7 +134,15 @@ def test_by_the_command_line(stack: Stack, admin: Person, person: MakePerson) ->
     assert groups[other] == {"id": other, "title": "Coffee", "role": "member", "member_count": 2, "heir": None}
     refused = run(stack, "handover", owned, bob.username)
     assert refused.returncode == 1 and "only they may hand it over" in refused.stderr
+    disable(admin, eve)
+    groups = {group["id"]: group for group in did(stack, "groups", ann.username)}
+    assert groups[owned]["heir"] == bob.id, "the admin cannot log in"
     disable(admin, ann)
+    disable(admin, bob)
+    groups = {group["id"]: group for group in did(stack, "groups", ann.username)}
+    assert groups[owned]["heir"] is None and "next:" not in run(stack, "groups", ann.username).stdout
+    disable(admin, bob, False)
+    bob = bob.another_device()
     with bob.connect() as live:
         done = run(stack, "handover", owned, bob.username)
         assert done.returncode == 0, done.stderr
