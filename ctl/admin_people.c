@@ -142,7 +142,7 @@ admin_reset_password(struct admin *admin)
 {
 	struct write_administer write = {.act = ADMINISTER_RESET};
 	struct password_pool *pool = password_pool_create(1, 1);
-	char password[ID_CODE_SIZE], hash[PASSWORD_HASH_SIZE];
+	char password[ID_CODE_SIZE], hash[PASSWORD_HASH_SIZE], expires_at[CLOCK_TEXT_SIZE];
 
 	id_make_code(password);
 	enum status status = password_hash(pool, password, hash, &admin->fault);
@@ -150,12 +150,15 @@ admin_reset_password(struct admin *admin)
 	TRY(status);
 	write.password_hash = hash;
 	TRY(administer(admin, &write));
+	int64_t expires_at_ms = write.at_ms + admin->config->auth_one_time_password_s * 1000;
+	clock_format(expires_at_ms, expires_at);
 	if (admin->json)
-		admin_print_json(json_pack("{s:s, s:s}", "user_id", write.user_id, "password", password));
+		admin_print_json(json_pack("{s:s, s:s, s:s}", "user_id", write.user_id, "password", password,
+					   "expires_at", expires_at));
 	else
 		printf("%s\n", password);
 	fprintf(stderr, "It is good for logging in until %s; another one has to be chosen first of all.\n",
-		admin_time(admin, clock_wall_ms() + admin->config->auth_one_time_password_s * 1000));
+		admin_time(admin, expires_at_ms));
 	return OK;
 }
 

@@ -46,18 +46,15 @@ verify(struct req *req, const char *typed, const char *user_id, const char *pass
 static enum status
 check_one_time(struct req *req, const struct user *user)
 {
-	const struct audit_filter filter = {"", "user.password_reset", user->id};
 	const int64_t life_ms = req->app->config->auth_one_time_password_s * 1000;
-	struct audit_entry *resets;
 	struct db *db;
-	size_t n;
-	bool more;
+	int64_t reset_at_ms;
 
 	if (!user->must_change_password)
 		return OK;
 	TRY(req_db(req, &db));
-	TRY(audit_list(db, &req->arena, &filter, NULL, 1, &resets, &n, &more));
-	if (n == 1 && clock_wall_ms() < resets[0].at_ms + life_ms)
+	TRY(audit_last(db, user->id, "user.password_reset", &reset_at_ms));
+	if (clock_wall_ms() < reset_at_ms + life_ms)
 		return OK;
 	return req_fail(req, ERR_UNAUTHORIZED, "password_expired",
 			"This one-time password has expired: ask an administrator for another one.");

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "grant.h"
 #include "json.h"
+#include "limit.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/invites.h"
@@ -86,6 +87,8 @@ store(struct req *req, const struct wish *wish, const struct grant *grant, struc
 	write->password_hash = hash;
 	write->sign_up = req->app->config->auth_sign_up;
 	write->invite_hash = wish->invite_code ? wish->invite_hash : NULL;
+	write->address = limit_address(req);
+	write->request_id = req->request_id;
 	grant_session(req, grant, write->user.id, &write->session);
 
 	enum status status = writer_run(req->app->writer, &write->op);

@@ -163,6 +163,7 @@ accounts_erase(struct db *db, const char *user_id, int64_t now_ms)
 		db_prepare(db, "UPDATE sessions SET user_agent = NULL, address = NULL, name = NULL, prefix = NULL"
 			       " WHERE user_id = $1");
 	CLEANUP_STMT struct db_stmt *blocks = db_prepare(db, "DELETE FROM blocks WHERE user_id = $1");
+	CLEANUP_STMT struct db_stmt *invites = db_prepare(db, "UPDATE invites SET note = NULL WHERE used_by = $1");
 
 	db_bind_text(person, 1, user_id);
 	db_bind_int64(person, 2, now_ms);
@@ -170,7 +171,9 @@ accounts_erase(struct db *db, const char *user_id, int64_t now_ms)
 	db_bind_text(sessions, 1, user_id);
 	TRY(db_run(sessions));
 	db_bind_text(blocks, 1, user_id);
-	return db_run(blocks);
+	TRY(db_run(blocks));
+	db_bind_text(invites, 1, user_id);
+	return db_run(invites);
 }
 
 enum status

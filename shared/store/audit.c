@@ -69,3 +69,17 @@ audit_list(struct db *db, struct arena *arena, const struct audit_filter *filter
 	*ret_more = row;
 	return OK;
 }
+
+enum status
+audit_last(struct db *db, const char *target, const char *action, int64_t *ret_at_ms)
+{
+	CLEANUP_STMT struct db_stmt *stmt =
+		db_prepare(db, "SELECT at FROM audit WHERE target = $1 AND action = $2 ORDER BY id DESC LIMIT 1");
+	bool found;
+
+	db_bind_text(stmt, 1, target);
+	db_bind_text(stmt, 2, action);
+	TRY(db_one(stmt, &found));
+	*ret_at_ms = found ? db_column_int64(stmt, 0) : 0;
+	return OK;
+}

@@ -16,4 +16,7 @@ MUST_USE enum status audit_list(struct db *db, struct arena *arena, const struct
 				const char *before_id, int64_t limit, struct audit_entry **ret_entries, size_t *ret_n,
 				bool *ret_more);
 
+/* When the newest act of this name on `target` was. *ret_at_ms 0: there was none. */
+MUST_USE enum status audit_last(struct db *db, const char *target, const char *action, int64_t *ret_at_ms);
+
 #endif

@@ -32,6 +32,19 @@ refuse_ended(struct write_op *op)
 	return batch_refuse(op, ERR_UNAUTHORIZED, "session_ended", NULL, "The session has ended; log in again.");
 }
 
+/* Whoever is the first has the role admin from the start. */
+static enum status
+note_role(struct batch *batch, const struct write_sign_up *sign_up)
+{
+	const struct user *user = &sign_up->user;
+	const struct write_actor by = {user->id, "", sign_up->address, sign_up->request_id};
+
+	if (strcmp(user->role, "admin") != 0)
+		return OK;
+	return administration_note(batch, &by, "user.role_changed", user->id,
+				   json_pack("{s:s, s:s}", "from", "member", "to", user->role));
+}
+
 static enum status
 sign_up(struct batch *batch, struct write_sign_up *sign_up)
 {
@@ -53,6 +66,7 @@ sign_up(struct batch *batch, struct write_sign_up *sign_up)
 	TRY(users_insert(batch->db, &sign_up->user, sign_up->password_hash, &sign_up->op.fault));
 	if (invite_id[0])
 		TRY(invites_use(batch->db, invite_id, sign_up->user.id, batch->now_ms));
+	TRY(note_role(batch, sign_up));
 	return sessions_insert(batch->db, &sign_up->session);
 }
 

@@ -111,6 +111,7 @@ static enum status
 reset(struct batch *batch, struct write_administer *write)
 {
 	write->user.must_change_password = true;
+	write->at_ms = batch->now_ms;
 	TRY(accounts_reset_password(batch->db, write->user.id, write->password_hash));
 	TRY(accounts_end_sessions(batch, write->user.id, ""));
 	return administration_note(batch, &write->by, "user.password_reset", write->user.id, NULL);

@@ -84,8 +84,9 @@ struct write_sign_up {
 	struct write_op op;
 	struct user user; /* role is a result */
 	const char *password_hash;
-	const char *sign_up;     /* open, invite or closed: what holds unless the database says otherwise */
-	const char *invite_hash; /* of the invite's code; NULL: none was given */
+	const char *sign_up;              /* open, invite or closed: what holds unless the database says otherwise */
+	const char *invite_hash;          /* of the invite's code; NULL: none was given */
+	const char *address, *request_id; /* for the audit, in which the first person's role is an act of their own */
 	struct login_session session;
 };
 
@@ -236,6 +237,7 @@ struct write_administer {
 	const char *verified_hash; /* ADMINISTER_DELETE by oneself: the password that was checked; NULL: not asked */
 	/* result */
 	struct user user;
+	int64_t at_ms; /* ADMINISTER_RESET: when; a one-time password's life counts from here */
 };
 
 /* Who may sign up. Refused: session_ended, admin_required, invite_not_found. */

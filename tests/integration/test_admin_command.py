@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -54,6 +55,9 @@ def test_roles_passwords_and_the_end(stack: Stack, person: MakePerson) -> None:
     assert ann.get("/admin/users").status_code == 200
     assert did(stack, "revoke-role", ann.username)[0]["role"] == "member"
     (once,) = did(stack, "reset-password", ann.username)
+    (act,) = did(stack, "audit", "--action", "user.password_reset", "--target", ann.id)
+    life = datetime.fromisoformat(once["expires_at"]) - datetime.fromisoformat(act["at"])
+    assert life == timedelta(hours=72)
     assert Api(stack).log_in(ann.username, once["password"]).json()["user"]["must_change_password"] is True
     refused = run(stack, "delete", ann.username)
     assert refused.returncode == 1 and "--yes" in refused.stderr
@@ -107,7 +111,9 @@ def test_a_list_is_filtered(stack: Stack, person: MakePerson) -> None:
         (("sign-up", "ajar"), 1, "open, invite, closed"),
         (("sign-up", "open invite"), 1, "open, invite, closed"),
         (("invite", "--days", "366"), 1, "1 to 365"),
-        (("invite", "--note", "\x07"), 1, "control characters"),
+        (("invite", "--note", "\x07"), 1, "none that control or are invisible"),
+        (("invite", "--note", "for \u202eann"), 1, "none that control or are invisible"),
+        (("invite", "--note", "for\u200bann"), 1, "none that control or are invisible"),
         (("revoke-invite", "odd"), 1, "stonechat admin invites"),
         (("revoke-invite", "00000000-0000-4000-8000-000000000000"), 1, "no such invite"),
     ],

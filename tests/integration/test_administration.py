@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -42,6 +43,10 @@ def audit(admin: Person, **filters: str) -> list[Json]:
     assert answer.status_code == 200, answer.text
     items: list[Json] = answer.json()["items"]
     return items
+
+
+def at(time: str) -> datetime:
+    return datetime.fromisoformat(time)
 
 
 def reset(admin: Person, user_id: str) -> str:
@@ -179,12 +184,17 @@ def test_a_one_time_password_expires(make_stack: MakeStack) -> None:
     """Unused, it is good for nothing; the next one counts from its own reset, and a chosen one is for ever."""
     stack = make_stack({"auth.one_time_password_s": "3"})
     admin, ann = Person.new(stack), Person.new(stack)
-    once = reset(admin, ann.id)
+    told = admin.post(f"/admin/users/{ann.id}/password-reset", None).json()
+    once = told["password"]
+    (act,) = audit(admin, target=ann.id)
+    assert at(told["expires_at"]) - at(act["at"]) == timedelta(seconds=3), "counted from the act"
 
     def expired() -> bool:
         return Api(stack).log_in(ann.username, once).status_code == 401
 
     wait_until(expired, "an expired password")
+    reset(admin, Person.new(stack).id)  # neither the same act on somebody else nor another one on Ann counts
+    patch(admin, ann.id, role="admin")
     problem(Api(stack).log_in(ann.username, once), 401, "password_expired")
     problem(Api(stack).log_in(ann.username, "a wrong one"), 401, "bad_credentials")
     again = reset(admin, ann.id)
@@ -229,6 +239,23 @@ def test_an_invite_lets_one_person_in_once(make_stack: MakeStack) -> None:
     page = root.get("/admin/invites", limit=2).json()
     assert [item["state"] for item in page["items"]] == ["expired", "revoked"]
     assert root.get("/admin/invites", cursor=page["next_cursor"]).json()["items"] == [shown]
+
+
+def test_the_note_of_the_invite_goes_with_the_account(stack: Stack, admin: Person) -> None:
+    used, other = invite(admin, note="for Carol"), invite(admin, note="for Dan")
+    carol = Person(stack, Api(stack).sign_up(new_name(), invite_code=used["code"]).json())
+    Person(stack, Api(stack).sign_up(new_name(), invite_code=other["code"]).json()).close()
+    assert carol.request("DELETE", "/users/me", json={"password": PASSWORD}).status_code == 204
+    notes = {item["id"]: item["note"] for item in admin.get("/admin/invites").json()["items"]}
+    assert (notes[used["id"]], notes[other["id"]]) == (None, "for Dan")
+
+
+def test_the_first_persons_role_is_in_the_audit(make_stack: MakeStack) -> None:
+    stack = make_stack()
+    root, _ = Person.new(stack), Person.new(stack)
+    (act,) = audit(root)
+    assert (act["action"], act["actor"], act["target"]) == ("user.role_changed", root.id, root.id)
+    assert act["detail"] == {"from": "member", "to": "admin"} and act["address"] == "127.0.0.1" and act["request_id"]
 
 
 def test_of_many_at_once_one_uses_the_invite(stack: Stack, admin: Person) -> None:
@@ -278,7 +305,17 @@ def test_the_sign_up_is_closed_while_the_server_runs(make_stack: MakeStack) -> N
     assert [e["action"] for e in audit(root, action="settings")] == ["settings.sign_up"] * 4
 
 
-@pytest.mark.parametrize("body", [{"expires_in": 59}, {"expires_in": 31536001}, {"note": "x" * 201}, {"note": "\x07"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"expires_in": 59},
+        {"expires_in": 31536001},
+        {"note": "x" * 201},
+        {"note": "\x07"},
+        {"note": "for \u202eann"},
+        {"note": "for\u200bann"},
+    ],
+)
 def test_an_invite_out_of_range_is_refused(admin: Person, body: Json) -> None:
     problem(admin.post("/admin/invites", body), 422, "out_of_range")
 

@@ -7,7 +7,6 @@ import math
 import re
 import socket
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

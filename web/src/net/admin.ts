@@ -53,8 +53,8 @@ export function deleteAccount(session: Session, id: string): Promise<void> {
 }
 
 /** A password that is good for one log-in. */
-export async function resetPassword(session: Session, id: string): Promise<string> {
-	return (await session.call<{ password: string }>("POST", `/admin/users/${id}/password-reset`)).password;
+export function resetPassword(session: Session, id: string): Promise<{ password: string; expires_at: string }> {
+	return session.call("POST", `/admin/users/${id}/password-reset`);
 }
 
 export function listInvites(session: Session, cursor: string | null): Promise<Page<Invite>> {

@@ -8,6 +8,7 @@ import { Refusal } from "../ui/form";
 import { MoreIcon } from "../ui/icons";
 import { Menu, type MenuItem } from "../ui/menu";
 import { useTask } from "../ui/task";
+import { fullTimeOf } from "../ui/time";
 import { More, usePages } from "./pages";
 import { Question } from "./question";
 import { Secret } from "./secret";
@@ -19,7 +20,7 @@ export function Accounts({ chat }: { chat: Chat }) {
 	const query = useSignal("");
 	const state = useSignal("all");
 	const asking = useSignal<Question | null>(null);
-	const secret = useSignal<{ name: string; password: string } | null>(null);
+	const secret = useSignal<{ name: string; password: string; expires_at: string } | null>(null);
 	const asked = query.value.trim();
 	const pages = usePages(`${state.value} ${asked}`, (cursor) => listAccounts(session, asked, state.value, cursor));
 
@@ -34,7 +35,7 @@ export function Accounts({ chat }: { chat: Chat }) {
 	const itemsFor = (one: Account): MenuItem[] => {
 		if (one.state === "deleted") return [];
 		const who = nameOf(one);
-		const reset = async () => void (secret.value = { name: who, password: await resetPassword(session, one.id) });
+		const reset = async () => void (secret.value = { name: who, ...(await resetPassword(session, one.id)) });
 		const remove = async () => {
 			await deleteAccount(session, one.id);
 			pages.set(pages.items.filter((other) => other.id !== one.id));
@@ -71,7 +72,12 @@ export function Accounts({ chat }: { chat: Chat }) {
 				</select>
 			</div>
 			<Refusal failure={pages.failure ?? act.failure} />
-			{secret.value && <Secret label={`The password for ${secret.value.name}`} secret={secret.value.password} testid="account-password" />}
+			{secret.value && (
+				<>
+					<Secret label={`The password for ${secret.value.name}`} secret={secret.value.password} testid="account-password" />
+					<p data-testid="account-password-until">They can log in with it until {fullTimeOf(secret.value.expires_at)}.</p>
+				</>
+			)}
 			<Question asking={asking.value} onYes={(run) => void act.run(run)} onNo={() => (asking.value = null)} />
 			<ul class="rows" aria-busy={pages.busy} aria-label="People">
 				{pages.items.map((one) => (

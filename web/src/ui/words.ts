@@ -7,6 +7,7 @@ const WORDS: Record<string, string> = {
 	rate_limited: "That was too much in a short time.",
 	slow_mode: "Slow mode is on here: everybody writes one message at a time.",
 	conversation_not_found: "This conversation isn't here any more: it was deleted, or you were removed from it.",
+	password_expired: "This password was for once, and its time is over. Ask an administrator of this server for another one.",
 	unreachable: "The server can't be reached. Check your connection and try again.",
 };
 
