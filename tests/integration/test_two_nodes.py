@@ -184,6 +184,25 @@ def test_roles(make_stack: MakeStack, exits: ExitStack, breaks: Callable[[Stack]
     assert renames(ann) == renames(olga) == {200}
 
 
+@BREAKS
+def test_a_hand_over_by_an_administrator(make_stack: MakeStack, exits: ExitStack,
+                                         breaks: Callable[[Stack], None], promise_s: float) -> None:  # fmt: skip
+    """Who takes over and the other members are told as they are when the owner does it."""
+    scene = Scene(make_stack(pushes=2, apis=2), exits)
+    ann, olga, room = scene.ann, scene.olga, scene.group
+    root = Person.new(scene.stack, "root")
+    truth.make_admin(scene.stack, root.id)
+    assert root.request("PATCH", f"/admin/users/{olga.id}", json={"disabled": True}).is_success
+    breaks(scene.stack)
+    hers, his = scene.devices(ann), scene.devices(scene.bob)
+    path = f"/admin/conversations/{room}/handover"
+    timed("handed over", promise_s, lambda: root.through(1).post(path, {"user_id": ann.id}),
+          (hers, of_own(room, "role", "owner")), (hers, of_member(room, ann.id, "owner")),
+          (his, of_member(room, ann.id, "owner")), (his, of_member(room, olga.id, "admin")))  # fmt: skip
+    for api in (0, 1):
+        assert ann.through(api).get(f"/conversations/{room}").json()["role"] == "owner"
+
+
 # -- invites
 def admins_view(root: Person, invite_id: str) -> list[Json]:
     """The invite as either API process shows it."""
