@@ -28,8 +28,8 @@ struct move_layout {
 	const char *name;
 	const char *types; /* a letter for each column: t(ext), n(umber), b(oolean) */
 	int n_keys;        /* the first columns are the primary key */
-	const char *users; /* the columns that are ids of users: letters from 'a' for column 0; "" */
 	bool by_change;    /* its changes are found by revisions; of other tables all rows are compared */
+	const char *users; /* the columns that are ids of users: letters from 'a' for column 0; "" */
 
 	const char
 		*page; /* all rows behind a key ($1 ... $n_keys), by key, $n_keys + 1 at most; NULL when never asked */
