@@ -177,22 +177,26 @@ enum { N_INSERTED = 10 };
 /* clang-format off */
 #define ROW(d, e) \
 	"($" #d "1, $" #d "2, $" #d "3, $" #d "4, $" #d "5, $" #d "6, $" #d "7, $" #d "8, $" #d "9, $" #e "0)"
-#define FIRST_TEN_ROWS \
-	ROW(, 1) ", " ROW(1, 2) ", " ROW(2, 3) ", " ROW(3, 4) ", " ROW(4, 5) ", " \
-	ROW(5, 6) ", " ROW(6, 7) ", " ROW(7, 8) ", " ROW(8, 9) ", " ROW(9, 10)
+#define FIRST_TWO_ROWS ROW(, 1) ", " ROW(1, 2)
+#define FIRST_FIVE_ROWS FIRST_TWO_ROWS ", " ROW(2, 3) ", " ROW(3, 4) ", " ROW(4, 5)
+#define FIRST_TEN_ROWS FIRST_FIVE_ROWS ", " ROW(5, 6) ", " ROW(6, 7) ", " ROW(7, 8) ", " ROW(8, 9) ", " ROW(9, 10)
 #define TEN_ROWS(d, e) \
 	ROW(d##0, d##1) ", " ROW(d##1, d##2) ", " ROW(d##2, d##3) ", " ROW(d##3, d##4) ", " ROW(d##4, d##5) ", " \
 	ROW(d##5, d##6) ", " ROW(d##6, d##7) ", " ROW(d##7, d##8) ", " ROW(d##8, d##9) ", " ROW(d##9, e##0)
+#define FIRST_TWENTY_ROWS FIRST_TEN_ROWS ", " TEN_ROWS(1, 2)
 /* clang-format on */
 
-/* By how many rows they insert, largest first. */
+/* By how many rows they insert, largest first. Each is a round trip where the database is a server, so that a batch of any
+ * size should need few. */
 static const struct {
 	size_t rows;
 	const char *sql;
 } inserts[] = {
-	{50, INSERT_MESSAGES FIRST_TEN_ROWS
-	 ", " TEN_ROWS(1, 2) ", " TEN_ROWS(2, 3) ", " TEN_ROWS(3, 4) ", " TEN_ROWS(4, 5)},
+	{50, INSERT_MESSAGES FIRST_TWENTY_ROWS ", " TEN_ROWS(2, 3) ", " TEN_ROWS(3, 4) ", " TEN_ROWS(4, 5)},
+	{20, INSERT_MESSAGES FIRST_TWENTY_ROWS},
 	{10, INSERT_MESSAGES FIRST_TEN_ROWS},
+	{5, INSERT_MESSAGES FIRST_FIVE_ROWS},
+	{2, INSERT_MESSAGES FIRST_TWO_ROWS},
 	{1, INSERT_MESSAGES ROW(, 1)},
 };
 

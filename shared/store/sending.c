@@ -1,5 +1,5 @@
 /* Statements over many rows: see sending.h. A statement has room for a fixed number, so that it is prepared once; what is left of
- * its room repeats the last row, which changes nothing. */
+ * its room is filled with what changes nothing. */
 #include "store/sending.h"
 
 #include <string.h>
@@ -56,6 +56,9 @@ choose(const struct statement statements[3], size_t n)
 	return statement;
 }
 
+/* What is left of the room: no log-in has this id, so nothing else is looked for. */
+static const struct sending_check nobody = {.session_id = "", .user_id = "", .conversation_id = "", .message_id = ""};
+
 static enum status
 check_some(struct db *db, const struct statement *statement, struct sending_check *checks, size_t n, int64_t now_ms)
 {
@@ -63,14 +66,14 @@ check_some(struct db *db, const struct statement *statement, struct sending_chec
 	bool row;
 
 	for (size_t i = 0; i < statement->room; i++) {
-		size_t at = i < n ? i : n - 1;
+		const struct sending_check *check = i < n ? &checks[i] : &nobody;
 		int parameter = (int)i * CHECK_COLUMNS;
 
-		db_bind_int64(stmt, parameter + 1, (int64_t)at);
-		db_bind_text(stmt, parameter + 2, checks[at].session_id);
-		db_bind_text(stmt, parameter + 3, checks[at].user_id);
-		db_bind_text(stmt, parameter + 4, checks[at].conversation_id);
-		db_bind_text(stmt, parameter + 5, checks[at].message_id);
+		db_bind_int64(stmt, parameter + 1, (int64_t)i);
+		db_bind_text(stmt, parameter + 2, check->session_id);
+		db_bind_text(stmt, parameter + 3, check->user_id);
+		db_bind_text(stmt, parameter + 4, check->conversation_id);
+		db_bind_text(stmt, parameter + 5, check->message_id);
 	}
 	db_bind_int64(stmt, (int)statement->room * CHECK_COLUMNS + 1, now_ms);
 	for (;;) {

@@ -63,7 +63,7 @@ any_number_is_inserted(void **state)
 {
 	struct test_database *test = *state;
 	struct direct direct = make_direct(test);
-	static const size_t sizes[] = {1, 2, 9, 10, 11, 49, 50, 51, 64, 99, 100, 200};
+	static const size_t sizes[] = {1, 2, 3, 4, 5, 6, 9, 10, 11, 19, 20, 21, 49, 50, 51, 64, 99, 100, 200};
 	int64_t total = 0;
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
