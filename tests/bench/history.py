@@ -36,6 +36,7 @@ os.environ.setdefault("STONECHAT_BUILD", str(ROOT / "build"))
 import httpx  # noqa: E402
 
 from support.client import BASE, Person, new_id  # noqa: E402
+from support.cpu import cpu_s  # noqa: E402
 from support.delay import Delay  # noqa: E402
 from support.libpq import query  # noqa: E402
 from support.ports import free_block  # noqa: E402
@@ -44,7 +45,6 @@ from support.process import Process  # noqa: E402
 from support.stack import LIGHTTPD, Stack  # noqa: E402
 from support.waiting import wait_until  # noqa: E402
 
-TICKS = os.sysconf("SC_CLK_TCK")
 ROOMS, MESSAGES, PAGE = 20, 1000, 50
 PAGES = ROOMS * (MESSAGES - PAGE)  # that differ, at one size
 MODES = {"none": {"cache.memory_bytes": "0"}, "memory": {"cache.memory_bytes": "33554432"}}
@@ -93,13 +93,6 @@ class Result:
     p50_ms: list[float] = field(default_factory=list)
     api_us: list[float] = field(default_factory=list)  # CPU a request
     others_us: list[float] = field(default_factory=list)  # of the database
-
-
-def cpu_s(pid: int) -> float:
-    """Of a process and its living children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return (int(fields[11]) + int(fields[12])) / TICKS + sum(cpu_s(int(child)) for child in children)
 
 
 def start_server(stack: Stack, mode: str, threads: int = 32) -> Server:
