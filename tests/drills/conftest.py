@@ -1,7 +1,7 @@
 """The drills' options, their fixture, and the table at the end: on the terminal and in build/reports/drills.md.
 
-Each drill runs on both databases unless it is marked with one of them. On PostgreSQL those that are marked `short` run
-always; the others, which break what has nothing to do with the database, only with --long."""
+Each drill runs on both databases unless it is marked with one of them. Those on both run on PostgreSQL only with
+--long: what they break has nothing to do with the database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: runs only with --long")
     config.addinivalue_line("markers", "postgres: of what only a server has; runs on no other database")
-    config.addinivalue_line("markers", "short: of those that run on both, runs without --long on PostgreSQL too")
     if config.option.seed is None:
         config.option.seed = a_seed()
 
@@ -51,8 +50,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     definition = metafunc.definition
     one = [name for name in ("sqlite", "postgres") if definition.get_closest_marker(name)]
-    in_long = [] if definition.get_closest_marker("short") else [pytest.mark.long]
-    metafunc.parametrize("drills", one or ["sqlite", pytest.param("postgres", marks=in_long)], indirect=True)
+    both = ["sqlite", pytest.param("postgres", marks=pytest.mark.long)]
+    metafunc.parametrize("drills", one or both, indirect=True)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.drill import Drills, MakeCluster, Scene
-from support.outage import Replica, list_url
+from support.outage import Replica, children, frozen, list_url
 from support.postgres import Cluster
 from support.stored import read_all
 
@@ -60,7 +60,29 @@ def test_synchronous_replica(drills: Drills, pair: Pair) -> None:
         await scene.lasts(1)
         await take_over(scene, pair)
 
-    drills.run("failover to a synchronous replica", act, settings={"database.url": pair.url})
+    drills.run("failover to a synchronous replica", act, settings={"database.url": pair.url}, idle=True)
+
+
+@pytest.mark.long
+def test_synchronous_replica_that_stands_still(drills: Drills, pair: Pair) -> None:
+    """Nothing is acknowledged meanwhile, not even what the primary has and a retry finds; then that one is gone."""
+    pair.start(synchronous=True)
+
+    async def act(scene: Scene) -> None:
+        replica = [pair.replica.pid, *children(pair.replica.pid)]
+        with frozen(replica):
+            await scene.lasts(0.5)  # what the replica had is answered
+            acknowledged = len(scene.load.latencies)
+            await scene.lasts(12)  # more than a commit waits
+            assert len(scene.load.latencies) == acknowledged, "acknowledged, and not on the replica"
+            await asyncio.to_thread(pair.primary.stop_at_once)
+            await scene.lasts(1)  # what was on its way to devices is there
+            scene.history.add("restore", copied=scene.mark("devices may have seen what nobody was answered"))
+        await take_over(scene, pair)
+
+    drills.run(
+        "a synchronous replica stands still 12 s, then failover", act, settings={"database.url": pair.url}, idle=True
+    )
 
 
 @pytest.mark.long
@@ -82,4 +104,4 @@ def test_asynchronous_replica(drills: Drills, pair: Pair) -> None:
         assert lost, "the replica had everything"
         print(f"{len(lost)} of {len(said)} acknowledged messages were not on the replica")
 
-    drills.run("failover to a replica that is 3 s behind", act, settings={"database.url": pair.url})
+    drills.run("failover to a replica that is 3 s behind", act, settings={"database.url": pair.url}, idle=True)

@@ -42,8 +42,9 @@ async def lose_records(scene: Scene) -> None:
 
 
 def test_restart_of_postgres(drills: Drills, make_cluster: MakeCluster) -> None:
-    """Nobody's socket is closed for it, and nobody is started again."""
-    cluster = make_cluster()
+    """Nobody's socket is closed for it, and nobody is started again. Commits take long, so that some are on their way
+    when it crashes."""
+    cluster = make_cluster({"fsync": "on", "commit_delay": "20000", "commit_siblings": "0"})
 
     async def act(scene: Scene) -> None:
         for _ in range(3):
@@ -51,7 +52,7 @@ def test_restart_of_postgres(drills: Drills, make_cluster: MakeCluster) -> None:
             await scene.load.serve(1)
         assert not scene.cut_off()
 
-    drills.run("pg_ctl restart -m immediate", act)
+    drills.run("pg_ctl restart -m immediate", act, idle=True)
 
 
 def next_number(cluster: Cluster, *, spent: int = 1) -> int:
@@ -187,9 +188,9 @@ def test_late_commit(drills: Drills, make_cluster: MakeCluster, seconds: int) ->
             others = len(scene.load.latencies) - before
             print(f"{others} calls were acknowledged meanwhile")
             assert scene.load.answers[503] > refused, "nobody waited for the lock"
-            assert others > seconds * 30, "the others were held up"
+            assert others > seconds * 60, "the others were held up"
             send_by_hand(scene, session, quiet, change_no)
         await scene.load.serve(2)
         await scene.lasts(HEADS_S)
 
-    drills.run(f"a conversation is locked for {seconds} s by somebody else, records are lost", act)
+    drills.run(f"a conversation is locked for {seconds} s by somebody else, records are lost", act, idle=True)

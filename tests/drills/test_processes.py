@@ -25,7 +25,6 @@ def test_kill(drills: Drills, name: str) -> None:
     drills.run(f"kill -9 {name}", act)
 
 
-@pytest.mark.short
 def test_kill_between_commit_and_publish(drills: Drills) -> None:
     """The process is gone after its first batch with a message: it is stored, and nobody was told or answered."""
 

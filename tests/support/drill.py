@@ -144,16 +144,16 @@ class Drills:
         return report
 
     async def _play(self, fault: str, act: Act, load: Load, calm_s: float) -> float:
-        """How many messages a second were sent while it happened."""
+        """How many messages a second were sent while it happened and until it was calm."""
         try:
             await load.start(fault, NOTICE_S * PATIENCE)
             scene = Scene(load.stack, load, self.measured)
             await act(scene)
-            ended = scene.mark("the fault is over")
-            await load.flow(calm_s)
-            rate = load.messages_between(scene.began, ended) / max(ended - scene.began, 0.001)
+            scene.mark("the fault is over")
+            await load.flow(calm_s)  # it catches up with what a busy machine has put off
+            calm = scene.mark("it has been calm")
             await load.finish()
-            return rate
+            return load.messages_between(scene.began, calm) / (calm - scene.began)
         finally:
             await load.stop()
 
