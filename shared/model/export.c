@@ -35,5 +35,7 @@ export_row_to_json(const struct export_row *row)
 			clock_format(row->times_ms[i], text);
 		json_object_set_new(json, *name, row->times_ms[i] ? json_string(text) : json_null());
 	}
+	for (size_t i = 0; row->number_names && i < EXPORT_NUMBERS_MAX; i++)
+		json_object_set_new(json, row->number_names[i], json_integer(row->numbers[i]));
 	return json;
 }

@@ -7,7 +7,7 @@
 
 #include "base/id.h"
 
-enum { EXPORT_TEXTS_MAX = 6, EXPORT_TIMES_MAX = 4 };
+enum { EXPORT_TEXTS_MAX = 6, EXPORT_TIMES_MAX = 4, EXPORT_NUMBERS_MAX = 2 };
 
 /* Columns of a table under the names they have there; NULL names end a list. */
 struct export_row {
@@ -17,6 +17,8 @@ struct export_row {
 	const char *const *names; /* of texts (detail is JSON), then NULL, then of times, then NULL */
 	const char *texts[EXPORT_TEXTS_MAX];
 	int64_t times_ms[EXPORT_TIMES_MAX];
+	const char *const *number_names; /* NULL: has none; else two */
+	int64_t numbers[EXPORT_NUMBERS_MAX];
 };
 
 json_t *export_row_to_json(const struct export_row *row);

@@ -6,10 +6,11 @@
 #include "store/rows.h"
 
 /* Texts, then times, in the order of the columns behind the key. */
-static const char *const session_names[] = {"id", "type",       "name",         "user_agent", "address",
-					    NULL, "created_at", "last_used_at", "revoked_at", NULL};
+static const char *const session_names[] = {"id", "type",       "name",         "user_agent", "address",    "prefix",
+					    NULL, "created_at", "last_used_at", "revoked_at", "expires_at", NULL};
 static const char *const membership_names[] = {"conversation_id", "type",    "title",       "role", NULL,
 					       "joined_at",       "left_at", "muted_until", NULL};
+static const char *const membership_numbers[EXPORT_NUMBERS_MAX] = {"read_seq", "delivered_seq"};
 static const char *const block_names[] = {"user_id", NULL, "created_at", "removed_at", NULL};
 static const char *const invite_names[] = {"id", "note", NULL, "created_at", "used_at", NULL};
 static const char *const act_names[] = {"id", "action", "actor", "target", "address", "detail", NULL, "at", NULL};
@@ -38,6 +39,8 @@ read_rows(struct db_stmt *stmt, struct arena *arena, const struct export_row *ki
 			item->texts[i] = db_column_text(stmt, column++, arena);
 		for (size_t k = 0; kind->names[i + 1 + k]; k++)
 			item->times_ms[k] = db_column_int64(stmt, column++);
+		for (size_t k = 0; kind->number_names && k < EXPORT_NUMBERS_MAX; k++)
+			item->numbers[k] = db_column_int64(stmt, column++);
 		if (kind->seq)
 			item->seq = db_column_int64(stmt, column);
 	}
@@ -48,8 +51,10 @@ exports_sessions(struct db *db, struct arena *arena, const char *user_id, const 
 		 struct export_row **ret_rows, size_t *ret_n)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
-		db, "SELECT id, kind, name, user_agent, address, created_at, last_used_at, revoked_at FROM sessions"
-		    " WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3");
+		db,
+		"SELECT id, kind, name, user_agent, address, prefix, created_at, last_used_at, revoked_at, expires_at"
+		" FROM sessions"
+		" WHERE user_id = $1 AND id > $2 ORDER BY id LIMIT $3");
 
 	db_bind_text(stmt, 1, user_id);
 	db_bind_text(stmt, 2, after_id);
@@ -63,15 +68,17 @@ exports_memberships(struct db *db, struct arena *arena, const char *user_id, con
 {
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db, "SELECT m.conversation_id, c.kind, CASE WHEN m.left_at IS NULL THEN c.title END, m.role,"
-			       " m.joined_at, m.left_at, m.muted_until FROM members m"
+			       " m.joined_at, m.left_at, m.muted_until, m.read_seq, m.delivered_seq FROM members m"
 			       " JOIN conversations c ON c.id = m.conversation_id"
 			       " WHERE m.user_id = $1 AND m.conversation_id > $2 ORDER BY m.conversation_id LIMIT $3");
 
 	db_bind_text(stmt, 1, user_id);
 	db_bind_text(stmt, 2, after_id);
 	db_bind_int64(stmt, 3, limit);
-	return read_rows(stmt, arena, &(struct export_row){.kind = "membership", .names = membership_names}, ret_rows,
-			 ret_n);
+	const struct export_row kind = {.kind = "membership",
+					.names = membership_names,
+					.number_names = membership_numbers};
+	return read_rows(stmt, arena, &kind, ret_rows, ret_n);
 }
 
 enum status
@@ -102,18 +109,22 @@ exports_invites(struct db *db, struct arena *arena, const char *user_id, const c
 	return read_rows(stmt, arena, &(struct export_row){.kind = "invite", .names = invite_names}, ret_rows, ret_n);
 }
 
-/* Each index is read from its place on; where somebody else acts from is theirs, and so is who they are. */
+/* Each index is read from its place on; where somebody else acts from is theirs, and so is who they are. A hand-over names the
+ * former owner and the new one in its detail alone. */
 enum status
 exports_acts(struct db *db, struct arena *arena, const char *user_id, const char *after_id, int64_t limit,
 	     struct export_row **ret_rows, size_t *ret_n)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
-		db, "SELECT id, action, CASE WHEN actor = $1 THEN actor END, target,"
-		    " CASE WHEN actor = $1 THEN address END, detail, at FROM audit WHERE id IN"
-		    " (SELECT id FROM (SELECT id FROM audit WHERE target = $1 AND id > $2 ORDER BY id LIMIT $3) AS a"
-		    " UNION SELECT id FROM"
-		    " (SELECT id FROM audit WHERE actor = $1 AND id > $2 ORDER BY id LIMIT $3) AS b)"
-		    " ORDER BY id LIMIT $3");
+		db,
+		"SELECT id, action, CASE WHEN actor = $1 THEN actor END, target,"
+		" CASE WHEN actor = $1 THEN address END, detail, at FROM audit WHERE id IN"
+		" (SELECT id FROM (SELECT id FROM audit WHERE target = $1 AND id > $2 ORDER BY id LIMIT $3) AS a"
+		" UNION SELECT id FROM"
+		" (SELECT id FROM audit WHERE actor = $1 AND id > $2 ORDER BY id LIMIT $3) AS b"
+		" UNION SELECT a.id FROM members m JOIN audit a ON a.target = m.conversation_id WHERE m.user_id = $1"
+		" AND a.id > $2 AND a.action = 'conversation.handed_over' AND a.detail LIKE '%' || $1 || '%')"
+		" ORDER BY id LIMIT $3");
 
 	db_bind_text(stmt, 1, user_id);
 	db_bind_text(stmt, 2, after_id);

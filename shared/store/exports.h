@@ -18,7 +18,7 @@ MUST_USE enum status exports_blocks(struct db *db, struct arena *arena, const ch
 /* The invite they signed up with, if there was one. */
 MUST_USE enum status exports_invites(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
 				     int64_t limit, struct export_row **ret_rows, size_t *ret_n);
-/* Rows of the audit about them or by them, by id. Of what others did the actor and the address are left out. */
+/* Rows of the audit about them, by them, or of a hand-over from or to them, by id. Of what others did the actor and the address are left out. */
 MUST_USE enum status exports_acts(struct db *db, struct arena *arena, const char *user_id, const char *after_id,
 				  int64_t limit, struct export_row **ret_rows, size_t *ret_n);
 
