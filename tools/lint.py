@@ -35,7 +35,13 @@ CONFINED = {
     "librdkafka/*": ["shared/pipeline/submit_kafka.c", "worker/consumer.c"],
     "hiredis/*": ["shared/redis.c", "push/subscriber.c"],
     "uuid/*": ["shared/base/id.c"],
-    "sodium.h": ["shared/base/hash.c", "shared/base/id.c", "shared/base/random.c", "shared/password.c", "shared/token.c"],
+    "sodium.h": [
+        "shared/base/hash.c",
+        "shared/base/id.c",
+        "shared/base/random.c",
+        "shared/password.c",
+        "shared/token.c",
+    ],
     "uv.h": ["push/*.[ch]"],
     "uni*.h": ["shared/base/text.c"],
 }

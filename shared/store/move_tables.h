@@ -27,8 +27,6 @@ enum { MOVE_COLUMNS_MAX = 16, MOVE_KEYS_MAX = 4 };
 struct move_layout {
 	const char *name;
 	const char *types; /* a letter for each column: t(ext), n(umber), b(oolean) */
-	int n_keys;        /* the first columns are the primary key */
-	bool by_change;    /* its changes are found by revisions; of other tables all rows are compared */
 	const char *users; /* the columns that are ids of users: letters from 'a' for column 0; "" */
 
 	const char
@@ -38,6 +36,9 @@ struct move_layout {
 	const char *load;   /* COPY of new ones, where there is such a thing */
 	const char *remove; /* by key; NULL: rows of it never vanish */
 	const char *count;
+
+	int n_keys;     /* the first columns are the primary key */
+	bool by_change; /* its changes are found by revisions; of other tables all rows are compared */
 };
 
 extern const struct move_layout move_layouts[MOVE__MAX];
