@@ -59,8 +59,8 @@ copy_new(struct move *move, const char *conversation_id, struct move_entry *entr
 	return OK;
 }
 
-/* None of them can be among the rows that wait to be loaded: those are new in the same snapshot. `limit` grows when a whole page
- * has one rev, so that it cannot be left. */
+/* The last of a page is read again with the next one, so what of it waits to be loaded must be there before. `limit` grows when a whole
+ * page has one rev, so that it cannot be left. */
 static enum status
 copy_changed(struct move *move, const char *conversation_id, struct move_entry *entry, int64_t *limit, bool *ret_all)
 {
@@ -69,6 +69,7 @@ copy_changed(struct move *move, const char *conversation_id, struct move_entry *
 	const struct move_sink messages = {put_changed, &reader};
 	int64_t n;
 
+	TRY(move_flush(move));
 	TRY(move_changed_messages(move->from, &after, *limit, &messages, &n));
 	*ret_all = n < *limit;
 	if (*ret_all)

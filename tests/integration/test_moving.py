@@ -116,6 +116,27 @@ def test_killed_anywhere_it_goes_on(source: str, destination: str) -> None:
     check_moved(source, destination)
 
 
+def test_a_whole_page_of_changes_between_two_runs(source: str, destination: str) -> None:
+    """The last of a page is read again with the next page, and its reactions wait to be loaded by then."""
+    if b"STONECHAT_FAULT_MOVE" not in (build_folder() / "stonechat").read_bytes():
+        pytest.skip("the programs were built without fault points (-DSTONECHAT_FAULTS=ON)")
+    assert moving.command("--from", source, "--to", destination, fault=POINTS[-2]).returncode == -9
+    change(
+        source,
+        """
+        CREATE TEMPORARY TABLE room AS SELECT min(id) AS id FROM conversations;
+        UPDATE meta SET value = 50 WHERE key = 'change_no';
+        UPDATE messages SET rev = seq + (SELECT last_rev FROM conversations JOIN room USING (id))
+         WHERE conversation_id = (SELECT id FROM room);
+        INSERT INTO reactions SELECT conversation_id, 2000, '🎉', user_id, 1 FROM members
+         WHERE conversation_id = (SELECT id FROM room);
+        UPDATE conversations SET last_rev = last_rev + 2000, change_no = 50 WHERE id = (SELECT id FROM room)
+        """,
+    )
+    assert "an earlier run" in moved(source, destination)
+    check_moved(source, destination)
+
+
 def test_what_was_tampered_with_is_not_opened(source: str, tmp_path: Path) -> None:
     """Somebody else has written to the destination between two runs."""
     for n, sql in enumerate(
