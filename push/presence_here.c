@@ -213,6 +213,13 @@ presence_here_answered(struct presence_here *here, const struct presence_change 
 	}
 }
 
+static int
+compare_rows(const void *one, const void *other)
+{
+	return strcmp(((const struct presence *)one)->user_id, ((const struct presence *)other)->user_id);
+}
+
+/* By id: two processes that write the same people in another order would wait for each other. */
 size_t
 presence_here_take_rows(struct presence_here *here, struct presence *ret_rows, size_t max)
 {
@@ -227,6 +234,7 @@ presence_here_take_rows(struct presence_here *here, struct presence *ret_rows, s
 		ret_rows[n++] = person->row;
 		person->row.status = PRESENCE_UNKNOWN;
 	}
+	qsort(ret_rows, n, sizeof *ret_rows, compare_rows);
 	return n;
 }
 

@@ -202,12 +202,31 @@ the_end_writes_who_has_left(void **state)
 	presence_here_rows_failed(here, &row, 0);
 }
 
+/* Whoever writes them locks them in one order, in whichever they came. */
+static void
+rows_come_by_id(void **state)
+{
+	struct presence_here *here = *state;
+	struct presence rows[4];
+	char id[ID_SIZE];
+
+	for (int i = 3; i > 0; i--) {
+		snprintf(id, sizeof id, "01900000-0000-7000-8000-%012d", i);
+		presence_here_came(here, id, 1000);
+	}
+	expect_changes(here, "131211", '+');
+	assert_int_equal(presence_here_take_rows(here, rows, 4), 3);
+	for (int i = 0; i < 2; i++)
+		assert_true(strcmp(rows[i].user_id, rows[i + 1].user_id) < 0);
+}
+
 #define HERE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		HERE(rows_come_by_id),
 		HERE(who_comes_and_goes_is_told_once),
 		HERE(back_within_the_grace_is_no_change),
 		HERE(who_is_still_elsewhere_has_no_offline_row),
