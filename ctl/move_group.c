@@ -45,6 +45,7 @@ move_group_open(struct move *move)
 		TRY(check_source(move));
 	}
 	TRY(db_begin(move->to, DB_WRITE));
+	TRY(db_take_time(move->to)); /* while the source is read there may be nothing to write for long */
 	status = move_hold(move->to, move->run);
 	if (status == ERR_CONFLICT)
 		return fault_set(&move->fault, status, "taken_over", NULL,
