@@ -56,7 +56,6 @@ async def kill_push_process(scene: Scene, port: int) -> None:
     await whole_again(scene)
 
 
-@pytest.mark.short
 def test_kill_each_api(drills: Drills, make_site: Any) -> None:
     async def act(scene: Scene) -> None:
         for name in ("api_a", "api_b"):
