@@ -11,7 +11,7 @@ rounds:
   membership, no id that may be there already, and leaves out change_no, which has an index.
 - `writer of N`: what commits our sends, by N threads, without HTTP in front (write.c). The same as pgbench does, and
   all checks of log-in, membership, slow mode, blocks and ids.
-- `REST`: the whole, wrk through lighttpd and the api; push and Redis run too and hear of every message.
+- `REST, writer of N`: the whole, wrk through lighttpd and the api; push and Redis run too and hear of every message.
 
 Then the processor time of a send, by who used it, and, of 64 clients in a run of their own, what PostgreSQL's sessions
 wait for and how often and how long it syncs its log. Needs wrk and PostgreSQL's pgbench."""
@@ -30,7 +30,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +55,7 @@ SETTINGS = {
     "max_wal_size": "1GB",
     "autovacuum_naptime": "1min",
     "track_wal_io_timing": "on",
+    "max_connections": "400",  # each api keeps one for each of its threads
 }
 
 WRK_SCRIPT = """
@@ -92,7 +93,6 @@ WAITS = (
 class Place:
     """A stack with people and conversations."""
 
-    database: str
     stack: Stack
     person: Person
     rooms: list[str]
@@ -127,17 +127,17 @@ def number(pattern: str, text: str) -> float:
     return float(found[1])
 
 
-def rest(place: Place, clients: int, seconds: float) -> tuple[float, int, int]:
+def rest(place: Place, clients: int, seconds: int) -> tuple[float, int, int]:
     """Sends a second, sends, batches (0: not known)."""
     rooms = ", ".join(f'"{room}"' for room in place.rooms[:clients])
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(WRK_SCRIPT.format(rooms=rooms, token=place.person.token))
         script.flush()
-        said = run(["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "-s", script.name, place.stack.url])
+        said = run(["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", script.name, place.stack.url])
     return number(r"Requests/sec:\s+([\d.]+)", said), int(number(r"(\d+) requests in", said)), 0
 
 
-def writer(place: Place, threads: int, clients: int, seconds: float) -> tuple[float, int, int]:
+def writer(place: Place, threads: int, clients: int, seconds: int) -> tuple[float, int, int]:
     program = str(place.stack.build / "tests/bench/bench.write")
     session = claims_of(str(place.person.token))["sid"]
     who = [place.url, place.person.id, session, str(threads), str(seconds)]
@@ -145,11 +145,11 @@ def writer(place: Place, threads: int, clients: int, seconds: float) -> tuple[fl
     return said["per_second"], said["sends"], said["batches"]
 
 
-def pgbench(place: Place, cluster: Cluster, clients: int, seconds: float) -> tuple[float, int, int]:
+def pgbench(place: Place, cluster: Cluster, clients: int, seconds: int) -> tuple[float, int, int]:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(PGBENCH_SCRIPT.format(user=place.person.id))
         script.flush()
-        how = ["-n", "-M", "prepared", "-f", script.name, "-c", str(clients), "-j", "1", "-T", f"{seconds:g}"]
+        how = ["-n", "-M", "prepared", "-f", script.name, "-c", str(clients), "-j", "1", "-T", f"{seconds}"]
         said = run([str(binaries() / "pgbench"), *how, cluster.socket_url(place.url.rsplit("/", 1)[1])])
     n = int(number(r"transactions actually processed: (\d+)", said))
     return number(r"tps = ([\d.]+)", said), n, n
@@ -174,15 +174,15 @@ def measure(place: Place, what: Callable[[], tuple[float, int, int]], client: st
 
 
 @contextmanager
-def place_on(database: str, url: str | None, options: argparse.Namespace, server: int | None) -> Iterator[Place]:
-    settings = {"auth.access_token_s": "3600", "api.threads": "64", "log.level": "warn"}
-    settings["writer.threads"] = str(options.writers)
+def place_on(url: str | None, writers: int, server: int | None) -> Iterator[Place]:
+    """`url` None: SQLite. `writers`: threads of the api."""
+    settings = {"auth.access_token_s": "3600", "api.threads": "64", "log.level": "warn", "writer.threads": str(writers)}
     if url:
         settings["database.url"] = url
     stack = Stack(settings, database="sqlite").start()
     try:
         ann = Person.new(stack, "ann")
-        yield Place(database, stack, ann, [ann.make_group(f"Room {n}") for n in range(max(CLIENTS))], server)
+        yield Place(stack, ann, [ann.make_group(f"Room {n}") for n in range(max(CLIENTS))], server)
     finally:
         print("\n".join(stack.stop()), end="")
 
@@ -197,20 +197,23 @@ def make_rooms_of_pgbench(cluster: Cluster, place: Place) -> None:
     )
 
 
-Works = dict[str, tuple[Place, str, Callable[[int, float], tuple[float, int, int]]]]
+Works = dict[str, tuple[Place, str, Callable[[int, int], tuple[float, int, int]]]]
 
 
-def all_works(cluster: Cluster, postgres: Place, sqlite: Place) -> Works:
-    return {
-        "pgbench": (postgres, "pgbench", lambda clients, s: pgbench(postgres, cluster, clients, s)),
-        **{
-            f"writer of {n}, PostgreSQL": (postgres, "writer", lambda clients, s, n=n: writer(postgres, n, clients, s))
-            for n in WRITERS
-        },
-        "REST, PostgreSQL": (postgres, "wrk", lambda clients, s: rest(postgres, clients, s)),
-        "writer of 1, SQLite": (sqlite, "writer", lambda clients, s: writer(sqlite, 1, clients, s)),
-        "REST, SQLite": (sqlite, "wrk", lambda clients, s: rest(sqlite, clients, s)),
-    }
+def all_works(cluster: Cluster, postgres: dict[int, Place], sqlite: Place) -> Works:
+    first = postgres[WRITERS[0]]
+    works: Works = {"pgbench": (first, "pgbench", lambda clients, s: pgbench(first, cluster, clients, s))}
+    for n, place in postgres.items():
+        works[f"writer of {n}, PostgreSQL"] = (
+            place, "writer", lambda clients, s, n=n, place=place: writer(place, n, clients, s)
+        )  # fmt: skip
+    for n, place in postgres.items():
+        works[f"REST, writer of {n}, PostgreSQL"] = (
+            place, "wrk", lambda clients, s, place=place: rest(place, clients, s)
+        )  # fmt: skip
+    works["writer of 1, SQLite"] = (sqlite, "writer", lambda clients, s: writer(sqlite, 1, clients, s))
+    works["REST, SQLite"] = (sqlite, "wrk", lambda clients, s: rest(sqlite, clients, s))
+    return works
 
 
 Results = dict[tuple[str, int], Result]
@@ -223,7 +226,7 @@ def spread(values: list[float], form: str = ",.0f") -> str:
 def show(works: Works, results: Results) -> None:
     print("\n| clients | | sends/s | beside pgbench | sends a batch | processor time of a send, µs |")
     print("|---|---|---|---|---|---|")
-    for clients in CLIENTS:
+    for clients in sorted({clients for _, clients in results}):
         for name in works:
             result, base = results[name, clients], results["pgbench", clients]
             ratios = [a / b for a, b in zip(result.per_second, base.per_second, strict=True)]
@@ -248,7 +251,7 @@ def syncs(cluster: Cluster) -> tuple[int, float]:
     return int(n), float(took_ms)
 
 
-def show_waits(cluster: Cluster, works: Works, seconds: float) -> None:
+def show_waits(cluster: Cluster, works: Works, seconds: int) -> None:
     print("\n| 64 clients | sends a sync | a sync, ms | PostgreSQL's sessions in a transaction |\n|---|---|---|---|")
     for name, (place, _, work) in works.items():
         if not place.server:
@@ -269,29 +272,27 @@ def show_waits(cluster: Cluster, works: Works, seconds: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument(
-        "--writers", type=int, default=0, help="writer.threads of the api; 0: as many as it takes itself"
-    )
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--clients", type=int, nargs="+", default=CLIENTS, choices=range(1, max(CLIENTS) + 1))
     options = parser.parse_args()
 
     folder = Path(tempfile.mkdtemp(prefix="stonechat-bench-"))
     folder.chmod(0o755)
     cluster = Cluster(folder / "cluster", SETTINGS).create().start().make_role()
     try:
-        url = cluster.url(cluster.new_database())
-        with (
-            place_on("PostgreSQL", url, options, cluster.pid) as postgres,
-            place_on("SQLite", None, options, None) as sqlite,
-        ):
-            make_rooms_of_pgbench(cluster, postgres)
+        with ExitStack() as places:
+            postgres = {
+                n: places.enter_context(place_on(cluster.url(cluster.new_database()), n, cluster.pid)) for n in WRITERS
+            }
+            sqlite = places.enter_context(place_on(None, 1, None))
+            make_rooms_of_pgbench(cluster, postgres[WRITERS[0]])
             works, results = all_works(cluster, postgres, sqlite), collections.defaultdict(Result)
             for _ in range(options.rounds):
-                for clients in CLIENTS:
+                for clients in options.clients:
                     for name, (place, client, work) in works.items():
                         measure(place, lambda: work(clients, options.seconds), client, results[name, clients])  # noqa: B023
             show(works, results)
-            show_waits(cluster, works, options.seconds)
+            show_waits(cluster, works, max(options.seconds, 4))  # a session tells its share once a second
     finally:
         cluster.remove()
         folder.rmdir()

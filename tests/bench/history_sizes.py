@@ -38,7 +38,7 @@ from support.stack import Stack
 ROOMS, PAGE = 20, 50
 TEXT = "A line of a usual length, which says what people say to each other all day. " * 3
 # Fills 8 GB without a sync; otherwise as PostgreSQL comes.
-SETTINGS = {"shared_buffers": "128MB", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0"}
+SETTINGS = {"max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0"}
 
 # The i-th message, from 0 on: what both databases say alike. Ids are UUIDv7 of its time.
 COLUMNS = "conversation_id, seq, rev, id, sender_id, content, content_digest, timestamp"
@@ -154,11 +154,12 @@ def sqlite_places(sizes: list[int]) -> Iterator[list[Place]]:
 
 
 @contextmanager
-def postgres_places(sizes: list[int]) -> Iterator[list[Place]]:
+def postgres_places(sizes: list[int], shared_buffers: str) -> Iterator[list[Place]]:
     """Two databases of one server."""
     folder = Path(tempfile.mkdtemp(prefix="stonechat-bench-"))
     folder.chmod(0o755)
-    cluster = Cluster(folder / "cluster", SETTINGS).create().start().make_role()
+    settings = SETTINGS | {"shared_buffers": shared_buffers}
+    cluster = Cluster(folder / "cluster", settings).create().start().make_role()
     try:
         with ExitStack() as all_places:
             places = []
@@ -197,7 +198,7 @@ def measure(place: Place, mode: str, work: str, options: argparse.Namespace, res
         )
         file.flush()
         before = [cpu_s(server.api.pid), cpu_s(place.database) if place.database else 0]
-        command = ["wrk", "-t1", "-c1", f"-d{options.seconds:g}s", "--latency", "-s", file.name, server.url]
+        command = ["wrk", "-t1", "-c1", f"-d{options.seconds}s", "--latency", "-s", file.name, server.url]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         after = [cpu_s(server.api.pid), cpu_s(place.database) if place.database else 0]
     if "status" in done.stderr or "Socket errors" in done.stdout:
@@ -246,17 +247,18 @@ def measure_all(title: str, places: list[Place], options: argparse.Namespace) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--messages", type=int, nargs="+", default=[10_000, 5_000_000])
     parser.add_argument("--database", choices=["sqlite", "postgres", "both"], default="both")
+    parser.add_argument("--shared-buffers", default="128MB", help="of PostgreSQL, which comes with 128MB")
     options = parser.parse_args()
     if options.database != "postgres":
         with sqlite_places(options.messages) as places:
             measure_all("SQLite", places, options)
     if options.database != "sqlite":
-        with postgres_places(options.messages) as places:
-            measure_all("PostgreSQL", places, options)
+        with postgres_places(options.messages, options.shared_buffers) as places:
+            measure_all(f"PostgreSQL, shared_buffers = {options.shared_buffers}", places, options)
 
 
 if __name__ == "__main__":
