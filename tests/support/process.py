@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from support.waiting import wait_until
@@ -53,10 +54,22 @@ class Process:
         self.child.wait(END_WITHIN_S)
 
     def freeze(self) -> None:
-        """Stops it where it stands and returns when the kernel says so."""
+        """Stops it where it stands and returns when the kernel says so of each of its threads."""
         os.kill(self.pid, signal.SIGSTOP)
-        state = Path(f"/proc/{self.pid}/stat")
-        wait_until(lambda: state.read_text().rsplit(") ", 1)[1][0] == "T", f"{self.name} is stopped")
+        wait_until(self._stands_still, f"{self.name} is stopped")
+
+    def _stands_still(self) -> bool:
+        states = [path.read_text().rsplit(") ", 1)[1][0] for path in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+        return set(states) == {"T"}
+
+    def locks(self, *paths: Path) -> bool:
+        """It has a lock on one of these files, as proc(5) says of its descriptors. Only of who stands still it is
+        still true when it is answered."""
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                if fd.readlink() in paths and "\nlock:" in (fd.parents[1] / "fdinfo" / fd.name).read_text():
+                    return True
+        return False
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
