@@ -88,8 +88,8 @@ class Place:
         if url or not postgres:
             return
         self._cluster = shared_cluster()
-        self._name = self._cluster.new_database()
-        self.url = self._cluster.url(self._name)
+        self.name = self._cluster.new_database()
+        self.url = self._cluster.url(self.name)
         SECRETS.saw(json.dumps({"password": self._cluster.password}))
 
     @property
@@ -98,5 +98,5 @@ class Place:
 
     def remove(self) -> None:
         if self._cluster:
-            self._cluster.drop_database(self._name)
+            self._cluster.drop_database(self.name)
         self._cluster = None

@@ -1,6 +1,9 @@
 /* People: names are unique, the first one is admin, finding by prefix, the person's stream. */
 #include "support/chat.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static void
 what_was_inserted_is_read(void **state)
 {
@@ -37,6 +40,68 @@ the_first_is_admin(void **state)
 		check_ok(test, users_get(test->db, &test->arena, id, &user, NULL));
 		assert_string_equal(user.role, i == 0 ? "admin" : "member");
 	}
+}
+
+struct rival {
+	const char *url;
+	char id[ID_SIZE];
+	enum status status;
+	atomic_bool done;
+};
+
+/* On a connection of its own: another process. */
+static void *
+sign_up_too(void *argument)
+{
+	struct rival *rival = argument;
+	struct user user = {.username = "rival", .username_key = "rival", .display_name = "Rival", .created_at_ms = 1};
+	struct db *db;
+
+	id_make(user.id);
+	memcpy(rival->id, user.id, ID_SIZE);
+	rival->status = db_open(rival->url, DB_ACCESS_WRITE, &db, NULL);
+	if (rival->status == OK) {
+		rival->status = db_begin(db, DB_WRITE);
+		if (rival->status == OK)
+			rival->status = users_insert(db, &user, "hash", NULL);
+		if (rival->status == OK)
+			rival->status = db_commit(db, NULL);
+		db_rollback(db);
+		db_close(db);
+	}
+	atomic_store(&rival->done, true);
+	return NULL;
+}
+
+/* Whether somebody waits for what this transaction holds. Where writers take turns they do so anyway. */
+static bool
+is_waited_for(struct test_database *test)
+{
+	return !test->schema[0] || test_database_int64(test, "SELECT count(*) FROM pg_locks WHERE NOT granted"
+							     " AND pg_backend_pid() = ANY (pg_blocking_pids(pid))") > 0;
+}
+
+static void
+of_two_first_ones_one_is_admin(void **state)
+{
+	struct test_database *test = *state;
+	struct rival rival = {.url = test->url};
+	struct user first, second;
+	char id[ID_SIZE];
+	pthread_t thread;
+
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	chat_insert_user(test, "first", id);
+	assert_int_equal(pthread_create(&thread, NULL, sign_up_too, &rival), 0);
+	while (!atomic_load(&rival.done) && !is_waited_for(test))
+		usleep(1000);
+	check_ok(test, db_commit(test->db, NULL));
+	pthread_join(thread, NULL);
+	check_ok(test, rival.status);
+	check_ok(test, users_get(test->db, &test->arena, id, &first, NULL));
+	check_ok(test, users_get(test->db, &test->arena, rival.id, &second, NULL));
+	assert_string_equal(first.role, "admin");
+	assert_string_equal(second.role, "member");
 }
 
 static void
@@ -175,6 +240,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_DATABASE(what_was_inserted_is_read),
 		WITH_DATABASE(the_first_is_admin),
+		WITH_DATABASE(of_two_first_ones_one_is_admin),
 		WITH_DATABASE(a_taken_name_is_refused_and_the_transaction_goes_on),
 		WITH_DATABASE(a_deleted_one_is_not_found),
 		WITH_DATABASE(finds_by_prefix),
