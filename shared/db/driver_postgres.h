@@ -29,8 +29,10 @@ struct db_connection {
 	int64_t change_no;  /* of the open write transaction */
 	bool warned;        /* the server has sent a warning since this was cleared */
 	enum db_trouble trouble;
-	bool outdated; /* the newest error concerns what was prepared, which must be prepared again */
-	bool patient;  /* a migration: its statements take as long as they take */
+	bool outdated;  /* the newest error concerns what was prepared, which must be prepared again */
+	bool missing;   /* ... because nothing of this name is there */
+	int n_answered; /* statements of the newest pipeline, before the first that failed */
+	bool patient;   /* a migration: its statements take as long as they take */
 
 	int64_t answer_within_ms; /* the server's statement_timeout and a little more */
 	int64_t timeline;

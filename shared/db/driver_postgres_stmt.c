@@ -40,6 +40,7 @@ struct db_statement {
 	const char **texts;    /* [n_parameters], for libpq */
 	Oid *types;            /* [n_parameters], as it was prepared */
 	uint64_t prepared_for; /* the number of the connection; 0: for none */
+	uint64_t there_on;     /* the same, also when what is there under this name is of no use any more */
 	PGresult *result;      /* all rows */
 	int row;
 };
@@ -196,8 +197,18 @@ name_anew(struct db_statement *statement)
 	for (int i = 0; i < statement->n_parameters; i++)
 		if (statement->values[i].type != TYPE_NONE || !again)
 			statement->types[i] = statement->values[i].type;
-	statement->prepared_for = 0;
+	statement->prepared_for = statement->there_on = 0;
 	snprintf(statement->name, sizeof statement->name, "s%" PRIu64, ++connection->n_prepared);
+}
+
+/* Prepared again under another name: the server would keep the old one until the session ends. */
+static int
+send_drop(const struct db_statement *statement)
+{
+	char sql[sizeof "DEALLOCATE " + NUMBER_SIZE];
+
+	snprintf(sql, sizeof sql, "DEALLOCATE %s", statement->name);
+	return PQsendQueryParams(statement->connection->handle, sql, 0, NULL, NULL, NULL, NULL, 0);
 }
 
 static int
@@ -216,14 +227,31 @@ send_execute(struct db_statement *statement)
 				   statement->texts, NULL, NULL, 0);
 }
 
+/* What it was prepared as is of no use when tables have changed, and not even there in another session (a pooler's). */
+static void
+note_outdated(struct db_statement *statement)
+{
+	if (statement->connection->outdated)
+		statement->prepared_for = 0;
+	if (statement->connection->missing)
+		statement->there_on = 0;
+}
+
 static enum status
 prepare_on_server(struct db_statement *statement)
 {
 	struct db_connection *connection = statement->connection;
 
+	if (statement->there_on == connection->number) {
+		connection->outdated = connection->missing = false;
+		enum status status = driver_postgres_receive(connection, send_drop(statement), NULL);
+
+		note_outdated(statement);
+		TRY(status);
+	}
 	name_anew(statement);
 	TRY(driver_postgres_receive(connection, send_prepare(statement), NULL));
-	statement->prepared_for = connection->number;
+	statement->prepared_for = statement->there_on = connection->number;
 	return OK;
 }
 
@@ -232,24 +260,25 @@ static enum status
 begin_and_execute(struct db_statement *statement)
 {
 	struct db_connection *connection = statement->connection;
-	bool prepared = is_prepared(statement);
+	bool prepared = is_prepared(statement), drop = !prepared && statement->there_on == connection->number;
 	enum status status;
 	int sent;
 
-	if (!prepared)
-		name_anew(statement);
 	sent = PQenterPipelineMode(connection->handle) &&
 	       PQsendQueryParams(connection->handle, DRIVER_POSTGRES_BEGIN_READ, 0, NULL, NULL, NULL, NULL, 0) &&
-	       (prepared || send_prepare(statement)) && send_execute(statement) && PQpipelineSync(connection->handle);
-	connection->outdated = false;
+	       (!drop || send_drop(statement));
+	if (!prepared)
+		name_anew(statement);
+	sent = sent && (prepared || send_prepare(statement)) && send_execute(statement) &&
+	       PQpipelineSync(connection->handle);
+	connection->outdated = connection->missing = false;
 	status = driver_postgres_receive_pipeline(connection, sent, &statement->result);
 	if (connection->handle && !PQexitPipelineMode(connection->handle))
 		driver_postgres_lose(connection);
 	connection->begin_pending = connection->handle == NULL;
-	if (status == OK)
-		statement->prepared_for = connection->number;
-	else if (connection->outdated)
-		statement->prepared_for = 0;
+	if (!prepared && connection->n_answered >= (drop ? 3 : 2)) /* also when it then failed */
+		statement->prepared_for = statement->there_on = connection->number;
+	note_outdated(statement);
 	return status;
 }
 
@@ -277,10 +306,9 @@ execute(struct db_statement *statement)
 		return execute_first(statement);
 	if (!is_prepared(statement))
 		TRY(prepare_on_server(statement));
-	connection->outdated = false;
+	connection->outdated = connection->missing = false;
 	status = driver_postgres_receive(connection, send_execute(statement), &statement->result);
-	if (status != OK && connection->outdated)
-		statement->prepared_for = 0;
+	note_outdated(statement);
 	return status;
 }
 

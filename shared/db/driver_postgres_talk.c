@@ -105,6 +105,7 @@ judge(struct db_connection *connection, const PGresult *result)
 	driver_postgres_note(connection, "%s (SQLSTATE %s)", primary ? primary : "", state);
 	connection->trouble = trouble_of(state);
 	connection->outdated = is_outdated(state);
+	connection->missing = strcmp(state, "26000") == 0;
 	if (!severity || strcmp(severity, "ERROR") != 0 || is_wrong_server(connection, state))
 		driver_postgres_lose(connection); /* FATAL and PANIC: the server closes it too */
 	return status_of(state);
@@ -176,6 +177,7 @@ driver_postgres_receive_pipeline(struct db_connection *connection, int sent, PGr
 	PGresult *last = NULL, *next;
 	bool synced = false;
 
+	connection->n_answered = 0;
 	while (connection->handle && !synced) {
 		enum status waited = wait_for_result(connection, until_ms);
 
@@ -193,6 +195,7 @@ driver_postgres_receive_pipeline(struct db_connection *connection, int sent, PGr
 		last = next;
 		if (status == OK)
 			status = judge(connection, next);
+		connection->n_answered += status == OK;
 	}
 	if (status == OK)
 		*ret_result = last;

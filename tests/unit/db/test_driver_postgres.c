@@ -341,6 +341,74 @@ types_are_those_of_what_is_bound(void **state)
 	}
 }
 
+static int64_t
+count_prepared(struct test_database *test, const char *like)
+{
+	struct db_stmt *stmt =
+		db_prepare(test->db, "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE $1");
+	int64_t n;
+	bool row;
+
+	db_bind_text(stmt, 1, like);
+	check_ok(test, db_one(stmt, &row));
+	n = db_column_int64(stmt, 0);
+	db_finish(stmt);
+	return n;
+}
+
+/* Seven parameters of which each is known by and by: in a write transaction, and as the first one of a read transaction. */
+static void
+what_is_prepared_again_is_not_left_behind(void **state)
+{
+	struct test_database *test = *state;
+	static const char sql[] = "SELECT $1, $2, $3, $4, $5, $6, $7";
+	enum { N = 7 };
+	bool row;
+
+	for (int kind = DB_READ; kind <= DB_WRITE; kind++) {
+		for (int known = 0; known <= N; known++) {
+			check_ok(test, db_begin(test->db, (enum db_transaction)kind));
+			struct db_stmt *stmt = db_prepare(test->db, sql);
+
+			for (int i = 1; i <= N; i++)
+				if (i <= known)
+					db_bind_int64(stmt, i, i);
+				else
+					db_bind_null(stmt, i);
+			check_ok(test, db_one(stmt, &row));
+			for (int i = 1; i <= N; i++)
+				assert_int_equal(db_column_int64(stmt, i - 1), i <= known ? i : 0);
+			db_finish(stmt);
+			check_ok(test, db_commit(test->db, NULL));
+		}
+		assert_int_equal(db_connection_number(test->db), kind + 1);
+		assert_int_equal(count_prepared(test, sql), 1);
+		kill_session(test); /* the new one knows nothing */
+	}
+}
+
+/* An error that comes of its values, again and again: it stays prepared. */
+static void
+what_fails_is_not_prepared_each_time(void **state)
+{
+	struct test_database *test = *state;
+	static const char sql[] = "SELECT 1 / $1";
+	bool row;
+
+	for (int i = 0; i < 5; i++) {
+		check_ok(test, db_begin(test->db, DB_READ));
+		struct db_stmt *stmt = db_prepare(test->db, sql);
+
+		db_bind_int64(stmt, 1, i % 2);
+		check_status(db_one(stmt, &row), i % 2 ? OK : ERR_INTERNAL);
+		db_finish(stmt);
+		db_rollback(test->db);
+		if (i == 0)
+			assert_int_equal(count_prepared(test, sql), 1);
+	}
+	assert_int_equal(count_prepared(test, sql), 1);
+}
+
 static void
 a_sum_is_a_number(void **state)
 {
@@ -390,6 +458,7 @@ a_changed_table_is_prepared_again(void **state)
 	check_status(statuses[0], OK);
 	check_status(statuses[1], ERR_UNAVAILABLE);
 	check_status(statuses[2], OK);
+	assert_int_equal(count_prepared(&reader, sql), 1);
 	db_close(reader.db);
 }
 
@@ -420,6 +489,8 @@ main(void)
 		WITH_DATABASE(a_deadlock_is_a_clash),
 		WITH_DATABASE(a_server_that_does_not_answer_is_left),
 		WITH_DATABASE(types_are_those_of_what_is_bound),
+		WITH_DATABASE(what_is_prepared_again_is_not_left_behind),
+		WITH_DATABASE(what_fails_is_not_prepared_each_time),
 		WITH_DATABASE(a_sum_is_a_number),
 		WITH_DATABASE(errors_show_no_rows),
 		WITH_DATABASE(a_changed_table_is_prepared_again),
