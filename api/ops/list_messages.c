@@ -8,6 +8,8 @@
 #include "ops.gen.h"
 #include "req.h"
 #include "store/messages.h"
+#include "store/meta.h"
+#include "store/rows.h"
 
 struct page_wish {
 	enum message_anchor anchor;
@@ -53,12 +55,24 @@ cache_key(struct req *req, const struct head *head, struct message_range range)
 			    head->conversation_id, head->last_rev, range.first, range.last);
 }
 
+/* The page as it is now, and the epoch that goes with it: it may be another one than when the request began. */
+static enum status
+read_present_page(struct req *req, struct db *db, const struct page_wish *wish, struct message_page *ret_page)
+{
+	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+
+	TRY(rows_snapshot_begin(db, &snapshot));
+	TRY(meta_epoch(db, req->standing.epoch));
+	return messages_page(db, &req->arena, req->standing.head.conversation_id, req->caller.user_id, wish->anchor,
+			     wish->seq, wish->limit, ret_page, &req->fault);
+}
+
 /* Reads the page. It may have moved since its key was made: then it is answered as it is now, and not kept. */
 static enum status
 read_page(struct req *req, const struct page_wish *wish, const struct message_page_question *question,
 	  struct cache_miss *miss)
 {
-	const char *conversation_id = question->head->conversation_id, *etag;
+	const char *etag;
 	struct message_page page;
 	struct db *db;
 	size_t len;
@@ -67,9 +81,8 @@ read_page(struct req *req, const struct page_wish *wish, const struct message_pa
 	TRY(req_db(req, &db));
 	TRY(messages_page_at(db, &req->arena, question, &page, &moved));
 	if (moved)
-		TRY(messages_page(db, &req->arena, conversation_id, question->user_id, wish->anchor, wish->seq,
-				  wish->limit, &page, &req->fault));
-	TRY(etag_make(req, conversation_id, wish->key, page.last_rev, &etag));
+		TRY(read_present_page(req, db, wish, &page));
+	TRY(etag_make(req, question->head->conversation_id, wish->key, page.last_rev, &etag));
 	req_add_header(req, "ETag", etag);
 
 	char *text = json_to_text(message_page_to_json(&page), &len);
@@ -82,7 +95,7 @@ enum status
 op_list_messages(struct req *req)
 {
 	CLEANUP_CACHE_MISS struct cache_miss miss = {0};
-	struct message_page_question question = {.user_id = req->caller.user_id};
+	struct message_page_question question = {.user_id = req->caller.user_id, .epoch = req->standing.epoch};
 	char conversation_id[ID_SIZE];
 	struct page_wish wish;
 	const char *etag;

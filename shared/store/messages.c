@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/conversations.h"
+#include "store/meta.h"
 #include "store/reactions.h"
 #include "store/rows.h"
 
@@ -40,26 +41,44 @@ messages_range(enum message_anchor anchor, int64_t seq, int64_t limit, int64_t l
 	return range;
 }
 
+enum { COLUMN_EPOCH = ROWS_N_MESSAGE_COLUMNS, COLUMN_TIMELINE };
+
+/* In which epoch the rows were read: the first of them says it. */
 static enum status
-read_range(struct db *db, struct arena *arena, const char *conversation_id, const char *user_id,
-	   struct message_range range, struct message_page *page)
+read_epoch(struct db *db, struct db_stmt *stmt, char ret_epoch[EVENT_EPOCH_SIZE])
+{
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE];
+
+	db_column_copy(stmt, COLUMN_EPOCH, epoch, sizeof epoch);
+	db_column_copy(stmt, COLUMN_TIMELINE, written_on, sizeof written_on);
+	return meta_epoch_of(db, epoch, written_on, ret_epoch);
+}
+
+static enum status
+read_range(struct db *db, struct arena *arena, const struct message_page_question *question, struct message_page *page,
+	   char ret_epoch[EVENT_EPOCH_SIZE])
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
 		"SELECT " ROWS_MESSAGE_COLUMNS(
-			"x") " FROM members m JOIN messages x ON x.conversation_id = m.conversation_id"
+			"x") ", CASE WHEN x.seq = $3 THEN (SELECT value FROM meta WHERE key = 'epoch') END,"
+			     " CASE WHEN x.seq = $3 THEN (SELECT value FROM meta WHERE key = 'timeline') END"
+			     " FROM members m JOIN messages x ON x.conversation_id = m.conversation_id"
 			     " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND x.seq BETWEEN $3 AND $4"
 			     " ORDER BY x.seq");
 	bool row;
 
-	db_bind_text(stmt, 1, conversation_id);
-	db_bind_text(stmt, 2, user_id);
-	db_bind_int64(stmt, 3, range.first);
-	db_bind_int64(stmt, 4, range.last);
+	ret_epoch[0] = '\0';
+	db_bind_text(stmt, 1, question->head->conversation_id);
+	db_bind_text(stmt, 2, question->user_id);
+	db_bind_int64(stmt, 3, question->range.first);
+	db_bind_int64(stmt, 4, question->range.last);
 	for (;;) {
 		TRY(db_step(stmt, &row));
 		if (!row)
 			return OK;
+		if (page->n_items == 0)
+			TRY(read_epoch(db, stmt, ret_epoch));
 		page->items = rows_grow(arena, page->items, page->n_items, sizeof *page->items);
 		rows_read_message(stmt, 0, arena, &page->items[page->n_items++]);
 	}
@@ -80,16 +99,18 @@ messages_page(struct db *db, struct arena *arena, const char *conversation_id, c
 	      struct fault *ret_fault)
 {
 	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
+	struct message_page_question question = {.user_id = user_id};
 	struct message_page page = {0};
+	char epoch[EVENT_EPOCH_SIZE];
 	struct head head;
-	struct message_range range;
 
 	TRY(rows_snapshot_begin(db, &snapshot));
 	TRY(conversations_head(db, conversation_id, user_id, &head, ret_fault));
-	range = messages_range(anchor, seq, limit, head.last_seq);
-	describe_page(range, &head, &page);
-	if (range.first <= range.last)
-		TRY(read_range(db, arena, conversation_id, user_id, range, &page));
+	question.head = &head;
+	question.range = messages_range(anchor, seq, limit, head.last_seq);
+	describe_page(question.range, &head, &page);
+	if (question.range.first <= question.range.last)
+		TRY(read_range(db, arena, &question, &page, epoch));
 	TRY(reactions_attach(db, arena, page.items, page.n_items));
 	*ret_page = page;
 	return OK;
@@ -107,22 +128,26 @@ is_page_at(const struct message_page *page, struct message_range range, int64_t 
 }
 
 /* A change of a reaction gives its message a later revision in the same transaction. The reactions are read first, so a change that they
- * show is one that the messages show too. */
+ * show is one that the messages show too. Nor may another history have come between: one that a restore has put in place, which the
+ * messages' epoch tells, or that of another server, which each statement for itself may have come to. */
 enum status
 messages_page_at(struct db *db, struct arena *arena, const struct message_page_question *question,
 		 struct message_page *ret_page, bool *ret_moved)
 {
 	const char *conversation_id = question->head->conversation_id;
 	struct message_range range = question->range;
+	uint64_t connection = db_connection_number(db);
 	struct message_page page = {0};
 	struct given_reactions given;
+	char epoch[EVENT_EPOCH_SIZE];
 
 	*ret_moved = false;
 	describe_page(range, question->head, &page);
 	if (range.first <= range.last) {
 		TRY(reactions_read(db, arena, conversation_id, range, &given));
-		TRY(read_range(db, arena, conversation_id, question->user_id, range, &page));
-		*ret_moved = !is_page_at(&page, range, question->head->last_rev);
+		TRY(read_range(db, arena, question, &page, epoch));
+		*ret_moved = !is_page_at(&page, range, question->head->last_rev) ||
+			     strcmp(epoch, question->epoch) != 0 || db_connection_number(db) != connection;
 		if (!*ret_moved)
 			reactions_count_in(arena, &given, page.items);
 	}

@@ -17,9 +17,11 @@ MUST_USE enum status messages_page(struct db *db, struct arena *arena, const cha
 				   struct message_page *ret_page, struct fault *ret_fault);
 
 /* The same page as it was at a head that was read before, without a transaction (each of its statements is a way to the server and
- * back): *ret_moved when some row of it is of a later revision, or the person has left; then messages_page tells what it is now. */
+ * back): *ret_moved when some row of it is of a later revision, the person has left, or the database has begun another epoch; then
+ * messages_page tells what it is now. */
 struct message_page_question {
 	const char *user_id;
+	const char *epoch; /* the head's */
 	const struct head *head;
 	struct message_range range;
 };

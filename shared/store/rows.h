@@ -27,6 +27,7 @@ void *rows_grow(struct arena *arena, void *items, size_t n, size_t item_size);
 #define ROWS_MESSAGE_COLUMNS(t)                                                                                        \
 	t ".id, " t ".conversation_id, " t ".seq, " t ".rev, " t ".sender_id, " t ".recipient_id, " t ".content, " t   \
 	  ".content_digest, " t ".timestamp, " t ".reply_to_id, " t ".edited_at, " t ".deleted_at"
+enum { ROWS_N_MESSAGE_COLUMNS = 12 };
 void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct message *ret_message);
 
 /* That a session `s` of a user `u` is alive: $1 its id, $2 its owner's, $3 the time. */

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from support.client import Person, new_id
 from support.drill import Drills, MakeCluster, Scene
-from support.outage import Replica, children, frozen, list_url
-from support.postgres import Cluster
+from support.libpq import Connection, query
+from support.outage import Replica, children, frozen, list_url, processes
+from support.postgres import ROLE, Cluster
+from support.shared import MakeStack
 from support.stored import read_all
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.postgres
 
@@ -23,7 +28,8 @@ class Pair:
     def __init__(self, primary: Cluster, folder: Path) -> None:
         self.primary = primary
         self.replica = Replica(primary, folder)
-        self.url = list_url([self.primary, self.replica], primary.new_database())
+        self.database = primary.new_database()
+        self.url = list_url([self.primary, self.replica], self.database)
 
     def start(self, *, synchronous: bool) -> Pair:
         self.replica.create().start()
@@ -105,3 +111,62 @@ def test_asynchronous_replica(drills: Drills, pair: Pair) -> None:
         print(f"{len(lost)} of {len(said)} acknowledged messages were not on the replica")
 
     drills.run("failover to a replica that is 3 s behind", act, settings={"database.url": pair.url}, idle=True)
+
+
+def say_by_sql(server: Cluster, database: str, room: str, content: str) -> None:
+    """One more message, as whoever said the last one."""
+    url = server.socket_url(database)
+    query(
+        url,
+        "INSERT INTO messages (conversation_id, seq, rev, id, sender_id, content, content_digest, timestamp)"
+        " SELECT conversation_id, seq + 1, rev + 1, $3, sender_id, $2, 'x', timestamp + 1"
+        " FROM messages WHERE conversation_id = $1 ORDER BY seq DESC LIMIT 1",
+        room,
+        content,
+        new_id(),
+    )
+    query(url, "UPDATE conversations SET last_seq = last_seq + 1, last_rev = last_rev + 1 WHERE id = $1", room)
+
+
+def test_a_page_from_another_timeline(pair: Pair, make_stack: MakeStack) -> None:
+    """A request loses its connection between its first query and its page, which comes from the new primary and is of
+    the same revision: it has that one's epoch. What was kept or held before is of another."""
+    for setting in ("statement_timeout", "lock_timeout"):  # as long as the replica needs
+        query(pair.primary.socket_url(), f"ALTER ROLE {ROLE} SET {setting} = '60s'")
+    pair.start(synchronous=False)
+    stack = make_stack({"database.url": pair.url})
+    ann = Person.new(stack)
+    room = ann.make_group("room")
+    path = f"/conversations/{room}/messages"
+    assert ann.send(room, "of both").status_code == 201
+    pair.replica.hold_back()
+    assert ann.send(room, "of the old one").status_code == 201
+    kept = [ann.get(path) for _ in range(2)][-1]
+
+    blocker = Connection(pair.primary.socket_url(pair.database))
+    blocker.query("BEGIN")
+    blocker.query("LOCK TABLE messages IN ACCESS EXCLUSIVE MODE")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ann.get, path, limit=1)
+        wait_until(lambda: processes(pair.primary, "wait_event_type = 'Lock'"), "the page is waited for", 20)
+        pair.replica.promote()
+        say_by_sql(pair.replica, pair.database, room, "of the new one")
+        for statement in ("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"):
+            query(pair.primary.socket_url(), statement)  # new connections go to the other one
+        query(
+            pair.primary.socket_url(),
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'",
+        )
+        across = asked.result()
+    blocker.close()
+    pair.primary.stop_at_once()
+    stack.wait_ready()
+
+    assert across.status_code == 200
+    assert [item["content"] for item in across.json()["items"]] == ["of the new one"]
+    assert across.json()["last_rev"] == kept.json()["last_rev"]
+    again = ann.get(path, limit=1)
+    assert again.json() == across.json() and again.headers["ETag"] == across.headers["ETag"]
+    after = ann.request("GET", path, headers={"If-None-Match": kept.headers["ETag"]})
+    assert after.status_code == 200 and after.headers["ETag"] != kept.headers["ETag"]
+    assert [item["content"] for item in after.json()["items"]] == ["of both", "of the new one"]

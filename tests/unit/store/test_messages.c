@@ -1,6 +1,8 @@
 /* Messages: inserted by the set, read back as they were, pages in every direction. */
 #include "support/chat.h"
 
+#include "store/meta.h"
+
 struct direct {
 	char anna[ID_SIZE], bert[ID_SIZE], id[ID_SIZE];
 };
@@ -152,10 +154,12 @@ pages_in_every_direction(void **state)
 		{MESSAGES_AROUND, 5, 50, "1-10"},
 		{MESSAGES_AROUND, 5, 1, "<5-5>"},
 	};
+	char epoch[EVENT_EPOCH_SIZE];
 	struct message_page page;
 	struct head head;
 	bool moved;
 
+	check_ok(test, meta_epoch(test->db, epoch));
 	chat_send(test, direct.id, direct.anna, CHAT_NOW_MS, 10);
 	check_ok(test, conversations_head(test->db, direct.id, direct.bert, &head, NULL));
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -164,7 +168,7 @@ pages_in_every_direction(void **state)
 		if (strcmp(page_text(test, &page), cases[i].page) != 0)
 			fail_msg("case %zu: %s instead of %s", i, page_text(test, &page), cases[i].page);
 
-		struct message_page_question question = {direct.bert, &head,
+		struct message_page_question question = {direct.bert, epoch, &head,
 							 messages_range(cases[i].anchor, cases[i].seq, cases[i].limit,
 									10)};
 		check_ok(test, messages_page_at(test->db, &test->arena, &question, &page, &moved));
@@ -172,6 +176,39 @@ pages_in_every_direction(void **state)
 		if (strcmp(page_text(test, &page), cases[i].page) != 0)
 			fail_msg("case %zu, at a head: %s instead of %s", i, page_text(test, &page), cases[i].page);
 	}
+}
+
+/* Whether Bert's messages are other ones than at a head of an epoch, read before. */
+static bool
+has_moved(struct test_database *test, const struct direct *direct, const char *epoch, const struct head *head)
+{
+	struct message_page_question question = {direct->bert, epoch, head, {1, head->last_seq}};
+	struct message_page page;
+	bool moved;
+
+	check_ok(test, messages_page_at(test->db, &test->arena, &question, &page, &moved));
+	return moved;
+}
+
+/* Though it has as many messages, and none of a later revision. */
+static void
+a_page_of_another_history_is_not_the_one_at_a_head(void **state)
+{
+	struct test_database *test = *state;
+	struct direct direct = make_direct(test);
+	char epoch[EVENT_EPOCH_SIZE];
+	struct head head;
+
+	chat_send(test, direct.id, direct.anna, CHAT_NOW_MS, 3);
+	check_ok(test, meta_epoch(test->db, epoch));
+	check_ok(test, conversations_head(test->db, direct.id, direct.bert, &head, NULL));
+	assert_false(has_moved(test, &direct, epoch, &head));
+	test_database_run(test, "UPDATE meta SET value = '99' WHERE key = 'timeline'");
+	assert_true(has_moved(test, &direct, epoch, &head));
+	check_ok(test, meta_epoch(test->db, epoch));
+	assert_false(has_moved(test, &direct, epoch, &head));
+	test_database_run(test, "UPDATE meta SET value = 'another' WHERE key = 'epoch'");
+	assert_true(has_moved(test, &direct, epoch, &head));
 }
 
 static void
@@ -237,6 +274,7 @@ main(void)
 		WITH_DATABASE(any_number_is_inserted),
 		WITH_DATABASE(an_id_is_unique_for_ever),
 		WITH_DATABASE(pages_in_every_direction),
+		WITH_DATABASE(a_page_of_another_history_is_not_the_one_at_a_head),
 		WITH_DATABASE(an_empty_conversation_has_an_empty_page),
 		WITH_DATABASE(only_members_read),
 		WITH_DATABASE(a_message_needs_its_conversation_and_sender),

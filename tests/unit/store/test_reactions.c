@@ -2,6 +2,7 @@
 #include "support/chat.h"
 
 #include "store/changes.h"
+#include "store/meta.h"
 #include "store/reactions.h"
 
 #define WAVE "\xf0\x9f\x91\x8b"
@@ -245,10 +246,12 @@ a_message_has_them_wherever_it_is_read(void **state)
 static const struct message_page *
 page_at(struct test_database *test, const struct talk *talk, const struct head *head)
 {
-	struct message_page_question question = {talk->bert, head, {3, 6}};
+	char epoch[EVENT_EPOCH_SIZE];
+	struct message_page_question question = {talk->bert, epoch, head, {3, 6}};
 	struct message_page *page = arena_alloc(&test->arena, sizeof *page);
 	bool moved;
 
+	check_ok(test, meta_epoch(test->db, epoch));
 	check_ok(test, messages_page_at(test->db, &test->arena, &question, page, &moved));
 	return moved ? NULL : page;
 }
