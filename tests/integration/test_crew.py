@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from support.client import Person
-from support.crew import connect_to_each, kill, members, pid_at
+from support.crew import SOCKETS_MAX, connect_to_each, kill, members, pid_at
+from support.live import Live
 from support.ports import is_free
 from support.process import Process
 from support.shared import MakeStack
@@ -24,7 +25,7 @@ PUSHES, APIS = 3, 2
 MANY = {
     "push.processes": str(PUSHES),
     "api.processes": str(APIS),
-    "limits.sockets_per_user": "100",
+    "limits.sockets_per_user": str(SOCKETS_MAX),
 }
 
 
@@ -46,6 +47,11 @@ def api_ports(stack: Stack) -> list[int]:
     return [stack.port + 10, *(stack.port + 10 + PUSHES + n for n in range(1, APIS))]
 
 
+def connect_directly(person: Person, n: int) -> dict[str, Live]:
+    """A WebSocket at each of n processes, past lighttpd; by the node's name."""
+    return connect_to_each(lambda: person.connect(direct=True), n)
+
+
 def logged(process: Process, event: str) -> list[str]:
     return [line for line in process.log.read_text().splitlines() if f"event={event} " in line]
 
@@ -61,8 +67,7 @@ def test_each_has_its_metrics_and_its_name(crowd: Stack) -> None:
 
 def test_a_message_reaches_the_sockets_of_all(crowd: Stack) -> None:
     ann, bob = Person.new(crowd, "ann"), Person.new(crowd, "bob")
-    nodes = connect_to_each(crowd, bob, PUSHES)
-    lives = [live for of_node in nodes.values() for live in of_node]
+    lives = list(connect_directly(bob, PUSHES).values())
     message = ann.say(bob, "hello, wherever you are")
     for live in lives:
         live.told_of(message, timeout=15)
@@ -73,30 +78,27 @@ def test_a_message_reaches_the_sockets_of_all(crowd: Stack) -> None:
 
 def test_a_push_process_that_is_killed_is_replaced_and_the_others_go_on(crowd: Stack) -> None:
     ann, bob = Person.new(crowd, "ann"), Person.new(crowd, "bob")
-    nodes = connect_to_each(crowd, bob, PUSHES)
+    nodes = connect_directly(bob, PUSHES)
     victim = pid_at(push_ports(crowd)[1])
     dead = re.findall(
         r"event=ready .*node=(\S+)", "\n".join(line for line in logged(crowd.push, "ready") if "process=2 " in line)
     )[-1]
     kill(victim)
-    for live in nodes.pop(dead):
-        live.wait_closed()
+    nodes.pop(dead).wait_closed()
     message = ann.say(bob, "while it is away")
-    for lives in nodes.values():
-        for live in lives:
-            live.told_of(message, timeout=15)
-            live.close()
+    for live in nodes.values():
+        live.told_of(message, timeout=15)
+        live.close()
     replaced = wait_until(
         lambda: pid_at(push_ports(crowd)[1]) not in (0, victim) and pid_at(push_ports(crowd)[1]), "it is replaced"
     )
     assert replaced in members(crowd.push)
     died = logged(crowd.push, "process_died")[-1]
     assert f"process=2 pid={victim}" in died and "signal 9" in died
-    again = connect_to_each(crowd, bob, PUSHES)
+    again = connect_directly(bob, PUSHES)
     assert dead not in again, "a name of its own"
-    for lives in again.values():
-        for live in lives:
-            live.close()
+    for live in again.values():
+        live.close()
 
 
 def test_an_api_process_that_is_killed_takes_nobody_with_it(crowd: Stack) -> None:
@@ -146,19 +148,18 @@ def test_one_that_dies_again_and_again_is_waited_for(make_stack: MakeStack) -> N
 
 def test_one_that_is_told_to_end_ends_alone(make_stack: MakeStack) -> None:
     """The socket of the API stays everybody's, and push sends away its own people only."""
-    stack = make_stack({"push.processes": "2", "api.processes": "2", "limits.sockets_per_user": "100"})
+    stack = make_stack(MANY | {"push.processes": "2"})
     ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
-    nodes = connect_to_each(stack, bob, 2)
+    nodes = connect_directly(bob, 2)
     victims = [pid_at(stack.port + 10), pid_at(stack.port + 11)]
     for pid in victims:
         os.kill(pid, signal.SIGTERM)
     assert {ann.send_direct(bob.id, f"number {n}").status_code for n in range(20)} == {201}
-    for node, lives in nodes.items():
-        for live in lives:
-            if "-1-" in node:
-                assert live.wait_closed() == 4001
-            else:
-                live.wait_for(lambda o: o.get("type") == "message.created" and o["rev"] >= 20, "the last", 15)
+    for node, live in nodes.items():
+        if "-1-" in node:
+            assert live.wait_closed() == 4001
+        else:
+            live.wait_for(lambda o: o.get("type") == "message.created" and o["rev"] >= 20, "the last", 15)
     for pid, port in zip(victims, (stack.port + 10, stack.port + 11), strict=True):
         wait_until(lambda pid=pid, port=port: pid_at(port) not in (0, pid), "it is replaced", 15)
     assert {ann.send_direct(bob.id, f"again {n}").status_code for n in range(20)} == {201}
@@ -170,16 +171,15 @@ def test_one_that_is_told_to_end_ends_alone(make_stack: MakeStack) -> None:
 def test_the_signal_is_passed_on_and_all_drain(make_stack: MakeStack, how: signal.Signals) -> None:
     stack = make_stack(MANY | {"push.drain_ms": "1500"})
     ann = Person.new(stack, "ann")
-    nodes = connect_to_each(stack, ann, PUSHES)
+    nodes = connect_directly(ann, PUSHES)
     pids = members(stack.push) + members(stack.api)
     for process in (stack.push, stack.api):
         assert process.child
         process.child.send_signal(how)
-    for lives in nodes.values():
-        for live in lives:
-            if how == signal.SIGTERM:
-                live.event("reconnect")
-            assert live.wait_closed(10) == 4001
+    for live in nodes.values():
+        if how == signal.SIGTERM:
+            live.event("reconnect")
+        assert live.wait_closed(10) == 4001
     for process in (stack.push, stack.api):
         assert process.child
         assert process.child.wait(10) == 0, process.tail()

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 
 from support import tokens
 from support.client import BASE, PASSWORD, Api, Person
-from support.crew import kill, metrics_of, pid_at
+from support.crew import SOCKETS_MAX, connect_to_each, kill, metrics_of, pid_at
 from support.live import Live
 from support.presence import hears
 from support.problems import problem
@@ -29,13 +29,14 @@ from support.waiting import wait_until
 
 PATIENCE = 3
 HANGS_S = 5  # a push that does not answer an upgrade for so long
+ROOMY = {"limits.sockets_per_user": str(SOCKETS_MAX)}
 REFUSED = "stonechat_tokens_refused_total"
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """For tests that leave it as they found it."""
-    site = Site().start()
+    site = Site(ROOMY).start()
     yield site
     wrong = site.stop()
     assert not wrong, "\n".join(wrong)
@@ -43,19 +44,16 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def own_site() -> Iterator[Site]:
-    site = Site({"push.drain_ms": "1500"}).start()
+    site = Site(ROOMY | {"push.drain_ms": "1500"}).start()
     yield site
     wrong = site.stop()
     assert not wrong, "\n".join(wrong)
 
 
 def connect_to_all(site: Site, person: Person, exits: ExitStack) -> list[Live]:
-    """Sockets of one person until somebody is at each node: by chance within a host, in turn between hosts."""
-    lives: list[Live] = []
-    while len({live.hello["node"] for live in lives}) < site.nodes():
-        assert len(lives) < 16, f"only { ({live.hello['node'] for live in lives}) }"
-        lives.append(exits.enter_context(person.connect()))
-    return lives
+    """Sockets of one person, one at each node."""
+    lives = list(connect_to_each(person.connect, site.nodes()).values())
+    return [exits.enter_context(live) for live in lives]
 
 
 def stored_by(site: Site) -> list[float]:
