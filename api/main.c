@@ -1,12 +1,13 @@
 /* stonechat-api: the REST server. Starts what its handlers share, serves until SIGTERM or SIGINT, and ends in the reverse
  * order: requests first, then the writer, which commits what it still has. */
-#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "app.h"
+#include "base/clock.h"
 #include "crew.h"
 #include "db/migrate.h"
+#include "ending.h"
 #include "fcgi.h"
 #include "json.h"
 #include "log.h"
@@ -119,25 +120,6 @@ stop(struct parts *parts)
 	config_finish(&parts->config);
 }
 
-/* From here on only sigwait in main sees the signals that end the program. */
-static void
-hold_signals(sigset_t *ret_signals)
-{
-	sigemptyset(ret_signals);
-	sigaddset(ret_signals, SIGTERM);
-	sigaddset(ret_signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
-}
-
-/* A second signal ends the process at once: libfcgi has handlers of its own, which only note it. */
-static void
-let_next_end(const sigset_t *signals)
-{
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGINT, SIG_DFL);
-	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 /* The listener is there before the processes that share it. */
 static int
 begin(struct parts *parts, int argc, char **argv)
@@ -161,13 +143,15 @@ begin(struct parts *parts, int argc, char **argv)
 static void
 serve_until_told(struct parts *parts, const sigset_t *signals)
 {
+	struct ending ending = {0};
 	int received;
 
 	crew_ready(&parts->crew);
 	log_info("started", LOG_S("socket", parts->config.api_socket), LOG_I("threads", parts->config.api_threads));
 	sigwait(signals, &received);
 	log_info("stopping", LOG_S("signal", received == SIGTERM ? "TERM" : "INT"));
-	let_next_end(signals);
+	ending_note(&ending, received, clock_monotonic_ms());
+	ending_catch(&ending); /* past libfcgi's own handlers, which only note a signal */
 }
 
 int
@@ -182,7 +166,7 @@ main(int argc, char **argv)
 	done = begin(&parts, argc, argv);
 	if (done != PROGRAM_GOES_ON)
 		return done;
-	hold_signals(&signals);
+	ending_hold(&signals);
 	json_init();
 	if (start(&parts, &fault) != OK) {
 		stop(&parts);

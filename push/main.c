@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "config.h"
 #include "crew.h"
 #include "db/migrate.h"
+#include "ending.h"
 #include "hub.h"
 #include "json.h"
 #include "log.h"
@@ -63,7 +65,10 @@ struct app {
 	struct ws_handlers handlers;
 	struct ws *ws;
 	struct metrics_http *metrics;
-	uv_signal_t on_term, on_int;
+	struct ending ending;
+	sigset_t signals;
+	int signal_fd;
+	uv_poll_t on_told;
 	uv_timer_t drain, probe_timer;
 	int64_t drain_until_ms;
 	bool draining, ready, probing;
@@ -169,25 +174,31 @@ begin_drain(struct app *app, const char *signal_name, int64_t within_ms)
 	uv_timer_start(&app->drain, on_drain, 0, DRAIN_LOOK_MS);
 }
 
-/* SIGTERM gives the sockets time to go one after the other, SIGINT closes them all; a second one of either ends at once. */
+/* SIGTERM gives the sockets time to go one after the other, SIGINT closes them all; a second request by either ends at once. */
 static void
-on_signal(uv_signal_t *handle, int number)
+on_told(uv_poll_t *handle, int status, int events)
 {
 	struct app *app = handle->data;
+	struct signalfd_siginfo info;
 
-	if (app->draining)
-		_exit(PROGRAM_DONE); /* what was acknowledged is committed */
-	else if (number == SIGINT)
-		begin_drain(app, "SIGINT", 0);
-	else
-		begin_drain(app, "SIGTERM", app->config.push_drain_ms);
+	(void)status, (void)events;
+	while (read(app->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+		int number = (int)info.ssi_signo;
+		enum ending_step step = ending_note(&app->ending, number, clock_monotonic_ms());
+
+		if (step == ENDING_HURRIES)
+			_exit(PROGRAM_DONE); /* what was acknowledged is committed */
+		if (step == ENDING_BEGINS && number == SIGINT)
+			begin_drain(app, "SIGINT", 0);
+		else if (step == ENDING_BEGINS)
+			begin_drain(app, "SIGTERM", app->config.push_drain_ms);
+	}
 }
 
 static void
 close_own_handles(struct app *app)
 {
-	uv_close((uv_handle_t *)&app->on_term, NULL);
-	uv_close((uv_handle_t *)&app->on_int, NULL);
+	uv_close((uv_handle_t *)&app->on_told, NULL);
 	uv_close((uv_handle_t *)&app->drain, NULL);
 	uv_close((uv_handle_t *)&app->probe_timer, NULL);
 }
@@ -197,8 +208,8 @@ close_own_handles(struct app *app)
 static void
 take_apart(struct app *app)
 {
-	uv_signal_stop(&app->on_term); /* one that comes from now on ends the process at once */
-	uv_signal_stop(&app->on_int);
+	uv_poll_stop(&app->on_told);
+	ending_catch(&app->ending);
 	metrics_http_stop(app->metrics);
 	presence_stop(app->presence);
 	hub_stop(app->hub);
@@ -221,6 +232,7 @@ take_apart(struct app *app)
 	storage_destroy(app->storage);
 	wheel_destroy(app->wheel);
 	loop_destroy(app->loop);
+	close(app->signal_fd);
 }
 
 /* Beginning. */
@@ -266,18 +278,19 @@ start_writing(struct app *app, struct fault *ret_fault)
 	return pipeline_create(config->pipeline, app->writer, &app->pipeline, ret_fault);
 }
 
-static void
+static enum status
 init_own_handles(struct app *app)
 {
 	uv_loop_t *uv = loop_uv(app->loop);
 
-	uv_signal_init(uv, &app->on_term);
-	uv_signal_init(uv, &app->on_int);
+	app->signal_fd = signalfd(-1, &app->signals, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (app->signal_fd < 0 || uv_poll_init(uv, &app->on_told, app->signal_fd) < 0)
+		return ERR_UNAVAILABLE;
 	uv_timer_init(uv, &app->drain);
 	uv_timer_init(uv, &app->probe_timer);
-	app->on_term.data = app->on_int.data = app->drain.data = app->probe_timer.data = app;
-	uv_signal_start(&app->on_term, on_signal, SIGTERM);
-	uv_signal_start(&app->on_int, on_signal, SIGINT);
+	app->on_told.data = app->drain.data = app->probe_timer.data = app;
+	uv_poll_start(&app->on_told, UV_READABLE, on_told);
+	return OK;
 }
 
 static void
@@ -358,10 +371,9 @@ start(struct app *app, struct fault *ret_fault)
 	name_node(app);
 	limit_descriptors();
 	TRY(start_writing(app, ret_fault));
-	if (loop_create(&app->loop) != OK)
+	if (loop_create(&app->loop) != OK || init_own_handles(app) != OK)
 		return fault_set(ret_fault, ERR_UNAVAILABLE, "loop", NULL,
 				 "The event loop can't be made: raise the limit of descriptors (ulimit -n).");
-	init_own_handles(app);
 	app->wheel = wheel_create(loop_uv(app->loop));
 	TRY(storage_create(config->database_url, STORAGE_THREADS, app->loop, &app->storage, ret_fault));
 	TRY(hub_create(app->loop, app->storage, config->redis_url, &app->hub, ret_fault));
@@ -389,6 +401,7 @@ main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	srandom((unsigned)getpid() ^ (unsigned)clock_wall_ms()); /* delays of several processes must differ */
+	ending_hold(&app.signals);
 	json_init();
 	if (start(&app, &fault) != OK)
 		return program_give_up(program.name, PROGRAM_FAILED, fault.detail);

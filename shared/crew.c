@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ending.h"
 #include "log.h"
 #include "metrics.h"
 #include "program.h"
@@ -40,7 +41,7 @@ struct crew_seat {
 struct watch {
 	struct crew *crew;
 	sigset_t signals, before;
-	int n_signals, last_signal; /* passed on */
+	struct ending request; /* passed on */
 	bool ending;
 	bool failed; /* a process that was told to end did not do it well, or one could not begin */
 	int status;  /* of the one that could not begin */
@@ -124,16 +125,16 @@ tell_all(const struct crew *crew, int signal_number)
 	}
 }
 
-/* Passes the signal on; a second one too, which ends the processes at once. */
+/* Passes the signal on; a second request too, which ends the processes at once. */
 static void
 end_all(struct watch *watch, int signal_number)
 {
 	struct crew *crew = watch->crew;
 	bool first = !watch->ending;
 
+	if (ending_note(&watch->request, signal_number, clock_monotonic_ms()) == ENDING_REPEATED)
+		return;
 	watch->ending = true;
-	watch->n_signals++;
-	watch->last_signal = signal_number;
 	log_info("ending", LOG_S("signal", sigabbrev_np(signal_number)), LOG_I("processes", crew->n_processes));
 	tell_all(crew, signal_number);
 	if (first && crew->end)
@@ -167,9 +168,8 @@ note_end(struct watch *watch, int number, pid_t pid, int status)
 {
 	struct crew_seat *seat = &watch->crew->seats[number - 1];
 	bool is_ready = atomic_exchange(&seat->ready, false);
-	/* By a second signal, or by one that came before there was anything to end. */
-	bool was_cut_off =
-		(watch->n_signals > 1 || !is_ready) && WIFSIGNALED(status) && WTERMSIG(status) == watch->last_signal;
+	/* Before there was anything to end. */
+	bool was_cut_off = !is_ready && WIFSIGNALED(status) && WTERMSIG(status) == watch->request.signal_number;
 	bool ended_well = was_cut_off || (WIFEXITED(status) && WEXITSTATUS(status) == PROGRAM_DONE);
 	char reason[REASON_SIZE];
 

@@ -1,8 +1,8 @@
 /* Several processes of one program on a host, which share its port or socket.
  *
  * With one, the program is that process. With more, the process that was started becomes their parent: it forks them before
- * there is a thread or a connection, serves nobody, starts again what dies, passes SIGTERM and SIGINT on, and ends when they
- * have ended. What is specific to a process (its number, its restarts) is asked of the crew. */
+ * there is a thread or a connection, serves nobody, starts again what dies, passes requests to end on (ending.h), and ends when
+ * they have ended. What is specific to a process (its number, its restarts) is asked of the crew. */
 #ifndef CREW_H
 #define CREW_H
 

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,10 +19,12 @@ from support.live import Live
 from support.ports import is_free
 from support.process import Process
 from support.shared import MakeStack
+from support.turn import database_held, wait_for_writer
 from support.stack import Stack
 from support.waiting import wait_until
 
 PUSHES, APIS = 3, 2
+ONE_REQUEST_S = 1.2  # the same signal after less than a second says nothing new
 MANY = {
     "push.processes": str(PUSHES),
     "api.processes": str(APIS),
@@ -191,15 +194,67 @@ def test_the_signal_is_passed_on_and_all_drain(make_stack: MakeStack, how: signa
     stack.wait_ready()
 
 
-def test_a_second_signal_cuts_off(make_stack: MakeStack) -> None:
+def test_a_signal_to_the_whole_group_lets_all_sockets_drain(make_stack: MakeStack) -> None:
+    """As by a terminal, or by systemd: each process gets it twice, from there and from its parent."""
+    stack = make_stack(MANY | {"push.drain_ms": "1500"})
+    ann = Person.new(stack, "ann")
+    nodes = connect_directly(ann, PUSHES)
+    os.killpg(stack.push.pid, signal.SIGTERM)
+    for live in nodes.values():
+        live.event("reconnect")
+    for live in nodes.values():
+        assert live.wait_closed(10) == 4001, "told to go at its time, not cut off"
+    assert stack.push.child
+    assert stack.push.child.wait(10) == 0, stack.push.tail()
+    assert len(logged(stack.push, "ending")) == 1
+    assert [len(logged(stack.push, "draining")), len(logged(stack.push, "ended"))] == [PUSHES, PUSHES + 1]
+    stack.push.start()
+    stack.wait_ready()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", ["push", "api"])
+def test_a_group_with_nothing_to_do_ends_well(make_stack: MakeStack, name: str, how: signal.Signals) -> None:
+    """What comes twice finds processes that are through with everything but the way out."""
+    stack = make_stack(MANY)
+    process = stack.processes[name]
+    for _ in range(3):
+        os.killpg(process.pid, how)
+        assert process.child
+        assert process.child.wait(10) == 0, process.tail()
+        assert not logged(process, "process_ended_badly"), process.tail()
+        process.start()
+        stack.wait_ready()
+
+
+@pytest.mark.sqlite
+def test_a_signal_to_the_whole_group_lets_a_request_end(make_stack: MakeStack) -> None:
+    stack = make_stack(MANY)
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    room = ann.conversation_with(bob)
+    with database_held(stack) as holder, ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(ann.send, room, "waits")
+        wait_for_writer(stack)
+        os.killpg(stack.api.pid, signal.SIGTERM)
+        wait_until(lambda: len(logged(stack.api, "stopping")) == APIS, "all have heard")
+        holder.kill()
+        assert sending.result(10).status_code == 201
+    assert stack.api.child
+    assert stack.api.child.wait(10) == 0, stack.api.tail()
+    stack.restart("api")
+
+
+def test_a_later_signal_cuts_off(make_stack: MakeStack) -> None:
     stack = make_stack({"push.processes": "2", "push.drain_ms": "60000"})
     ann = Person.new(stack, "ann")
     with ann.connect(direct=True) as live:
-        assert stack.push.child
-        stack.push.child.send_signal(signal.SIGTERM)
+        os.killpg(stack.push.pid, signal.SIGTERM)
         assert live.event("reconnect")["after_ms"] == 60000
+        live.wait_while_open(ONE_REQUEST_S)
+        assert live.request("ping")["ok"], "served until it is hurried"
         began = time.monotonic()
-        stack.push.child.send_signal(signal.SIGTERM)
+        os.killpg(stack.push.pid, signal.SIGTERM)
+        assert stack.push.child
         assert stack.push.child.wait(5) == 0
         assert time.monotonic() - began < 3
     stack.push.start()
