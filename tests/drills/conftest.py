@@ -1,7 +1,8 @@
 """The drills' options, their fixture, and the table at the end: on the terminal and in build/reports/drills.md.
 
-Each drill runs on both databases unless it is marked with one of them. Those on both run on PostgreSQL only with
---long: what they break has nothing to do with the database."""
+Each drill runs on both databases unless it is marked with one of them. Those on both run on one of them only with
+--long, because what they break has nothing to do with the database: on PostgreSQL, and those of several hosts on
+SQLite."""
 
 from __future__ import annotations
 
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: runs only with --long")
     config.addinivalue_line("markers", "postgres: of what only a server has; runs on no other database")
+    config.addinivalue_line("markers", "hosts: of several hosts, whose database is PostgreSQL unless with --long")
     if config.option.seed is None:
         config.option.seed = a_seed()
 
@@ -50,7 +52,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     definition = metafunc.definition
     one = [name for name in ("sqlite", "postgres") if definition.get_closest_marker(name)]
-    both = ["sqlite", pytest.param("postgres", marks=pytest.mark.long)]
+    first, second = ("postgres", "sqlite") if definition.get_closest_marker("hosts") else ("sqlite", "postgres")
+    both = [first, pytest.param(second, marks=pytest.mark.long)]
     metafunc.parametrize("drills", one or both, indirect=True)
 
 

@@ -12,6 +12,8 @@ from support.crew import kill, pid_at
 from support.drill import Drills, Scene
 from support.site import Site
 
+pytestmark = pytest.mark.hosts
+
 OUTAGE_S = 0.5
 
 

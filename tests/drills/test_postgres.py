@@ -104,9 +104,22 @@ def test_numbers_that_a_crash_gives_again(drills: Drills, make_cluster: MakeClus
     drills.run("a crash gives numbers of transactions again", act, idle=True)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("who", ["sessions", "postmaster", "processes"])
-@pytest.mark.parametrize("seconds", [5, 12])
+@pytest.mark.parametrize(
+    ("who", "seconds"),
+    [
+        ("sessions", 5),
+        *(
+            pytest.param(who, seconds, marks=pytest.mark.long)
+            for who, seconds in (
+                ("postmaster", 5),
+                ("processes", 5),
+                ("sessions", 12),
+                ("postmaster", 12),
+                ("processes", 12),
+            )
+        ),
+    ],
+)
 def test_stop_of_postgres(drills: Drills, make_cluster: MakeCluster, who: str, seconds: int) -> None:
     """Shorter, and longer, than anybody waits for an answer. What a session to which nobody listens any more commits
     when it goes on is settled by the ids."""
@@ -126,7 +139,6 @@ def test_stop_of_postgres(drills: Drills, make_cluster: MakeCluster, who: str, s
     drills.run(f"SIGSTOP of the {who} of the server, {seconds} s", act, idle=seconds > 5)
 
 
-@pytest.mark.long
 def test_no_connection_left(drills: Drills, make_cluster: MakeCluster) -> None:
     """Somebody else takes all of them, ours too: 503, sockets stay; when there are some again all goes on by itself."""
     cluster = make_cluster({"max_connections": "60"})
@@ -168,11 +180,10 @@ def send_by_hand(scene: Scene, session: Connection, pair: Pair, change_no: int) 
     scene.history.add("answer", call=chosen, attempt=1, outcome="ok", id=chosen, seq=seq, rev=rev)
 
 
-@pytest.mark.parametrize("seconds", [7, pytest.param(20, marks=pytest.mark.long)])
-def test_late_commit(drills: Drills, make_cluster: MakeCluster, seconds: int) -> None:
+@pytest.mark.parametrize("seconds", [20, pytest.param(7, marks=pytest.mark.long)])
+def test_late_commit(drills: Drills, seconds: int) -> None:
     """Somebody holds a conversation that is talked in, and another one in which a message of theirs is committed after
     all this time: its transaction began before others that push has heard of since. No record tells of any of them."""
-    make_cluster()
 
     async def act(scene: Scene) -> None:
         await lose_records(scene)

@@ -26,7 +26,6 @@ Json = dict[str, Any]
 
 BACKOFF_BASE_S, BACKOFF_CAP_S = 0.3, 20.0
 STABLE_S = 30.0
-ANSWER_WITHIN_S = 5.0
 RETRY_MS = 500
 GONE = (OSError, WebSocketException, asyncio.TimeoutError)
 
@@ -65,6 +64,7 @@ class Device:
         stack = account.stack
         self.url = (stack.push_url if direct else stack.url).replace("http", "ws", 1) + "/ws"
         self.follower = Follower(account.id)
+        self.patience_s = 5.0  # with a call by the socket
         self.socket: ClientConnection | None = None
         self.connected = asyncio.Event()
         self.modes: list[tuple[float, str]] = []  # when it was told normal or degraded
@@ -183,7 +183,7 @@ class Device:
         self._waiting[number] = reply = asyncio.get_running_loop().create_future()
         try:
             await self.socket.send(json.dumps({"id": number} | frame, ensure_ascii=False))
-            return await asyncio.wait_for(reply, ANSWER_WITHIN_S)
+            return await asyncio.wait_for(reply, self.patience_s)
         except GONE as error:
             raise LostError(str(error)) from None
         finally:

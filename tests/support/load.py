@@ -54,10 +54,21 @@ class Pair:
 
 
 class Load:
-    """`rate` calls a second in all; each person has `devices` devices, of which the first one writes too."""
+    """`rate` calls a second in all; each person has `devices` devices, of which the first one writes too.
+
+    Who has waited `patience_s` for an answer tries again, and does not see any more what the first attempt is answered.
+    """
 
     def __init__(
-        self, stack: Stack, history: History, seed: int, *, rate: int = 260, people: int = 4, devices: int = 2
+        self,
+        stack: Stack,
+        history: History,
+        seed: int,
+        *,
+        rate: int = 260,
+        people: int = 4,
+        devices: int = 2,
+        patience_s: float = 5.0,
     ) -> None:
         self.stack, self.history, self.seed, self.rate = stack, history, seed, rate
         self.n_people, self.n_devices = people, devices
@@ -74,7 +85,8 @@ class Load:
         self._numbers = itertools.count(1)
         self._pending: set[asyncio.Task[None]] = set()
         self._flow: asyncio.Task[None] | None = None
-        self.http = Pool(stack.port)
+        self.patience_s = patience_s
+        self.http = Pool(stack.port, timeout_s=patience_s)
 
     # -- the beginning
     def sign_up(self, prefix: str) -> Account:
@@ -100,6 +112,7 @@ class Load:
             rng = random.Random(self.rng.random())
             name = f"{account.username}/{n}"
             self.devices.append(Device(name, account, self.history, rng, direct=n % 2 == 1))
+            self.devices[-1].patience_s = self.patience_s
             self.devices[-1].start()
         await self.until(lambda: all(device.socket for device in self.devices), "all devices are connected")
         await self.until(lambda: not self.lagging(), "all devices know what there is")
