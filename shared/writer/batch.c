@@ -95,28 +95,6 @@ fail_all(struct write_op **ops, size_t n_ops, const struct fault *fault)
 	}
 }
 
-static int
-compare_text(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Sorts, drops repetitions, locks. */
-static enum status
-lock(struct batch *batch, enum db_lockable table, const char **ids, size_t n)
-{
-	size_t n_unique = 0;
-
-	if (n == 0)
-		return OK;
-	qsort(ids, n, sizeof *ids, compare_text);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || strcmp(ids[i], ids[n_unique - 1]) != 0)
-			ids[n_unique++] = ids[i];
-
-	return db_lock(batch->db, table, ids, n_unique);
-}
-
 /* What the writer does with an operation of a kind. */
 static const struct {
 	/* Adds the people whose streams it may advance; its conversation is locked already. NULL: nobody's. */
@@ -148,20 +126,20 @@ _Static_assert(sizeof kinds / sizeof kinds[0] == WRITE__MAX, "every kind has its
 /* All rows that the batch may advance: conversations first, then people, who are looked for when nobody can join or leave any
  * more. */
 static enum status
-lock_rows(struct batch *batch)
+lock_rows(struct batch *batch, struct fault *ret_fault)
 {
 	const char **conversations = arena_alloc(&batch->arena, batch->n_ops * sizeof *conversations);
-	struct batch_users users = {0};
+	struct batch_users *users = &batch->users;
 	size_t n_conversations = 0;
 
 	for (size_t i = 0; i < batch->n_ops; i++)
 		if (batch->ops[i]->conversation_id)
 			conversations[n_conversations++] = batch->ops[i]->conversation_id;
-	TRY(lock(batch, DB_LOCK_CONVERSATIONS, conversations, n_conversations));
+	TRY(locks_take(batch, DB_LOCK_CONVERSATIONS, conversations, &n_conversations, ret_fault));
 	for (size_t i = 0; i < batch->n_ops; i++)
 		if (kinds[batch->ops[i]->kind].find_users)
-			TRY(kinds[batch->ops[i]->kind].find_users(batch, batch->ops[i], &users));
-	return lock(batch, DB_LOCK_USERS, users.ids, users.n);
+			TRY(kinds[batch->ops[i]->kind].find_users(batch, batch->ops[i], users));
+	return locks_take(batch, DB_LOCK_USERS, users->ids, &users->n, ret_fault);
 }
 
 /* Runs of sends are one set-based step; everything else is one by one. *ret_failed is the operation at fault, if it is
@@ -213,6 +191,13 @@ enum outcome {
 	OUTCOME_REFUSED, /* nothing can be written now, or nobody knows: not to be run again */
 };
 
+/* Somebody else may have waited for us meanwhile. Several operations are taken apart anyway. */
+static bool
+may_be_deadlock(const struct batch *batch)
+{
+	return batch->lock_failed && batch->has_rows && batch->n_ops == 1 && !batch->row_by_row;
+}
+
 /* BEGIN to COMMIT. Unless committed, *ret_fault says why. */
 static enum outcome
 transact(struct batch *batch, struct fault *ret_fault)
@@ -226,7 +211,8 @@ transact(struct batch *batch, struct fault *ret_fault)
 		status = meta_serving_epoch(batch->db, batch->runner->epoch, ret_fault);
 	if (status == OK) {
 		outcome = OUTCOME_FAILED;
-		status = lock_rows(batch);
+		status = lock_rows(batch, ret_fault);
+		batch->has_rows = batch->has_rows || status == OK;
 		if (status == OK)
 			status = run_ops(batch, &failed);
 		if (status == OK)
@@ -237,10 +223,11 @@ transact(struct batch *batch, struct fault *ret_fault)
 	log_debug("writer_rollback", LOG_S("status", status_name(status)), LOG_S("error", db_error(batch->db)),
 		  LOG_I("operations", batch->n_ops));
 	db_rollback(batch->db);
-	batch->lock_failed = db_trouble(batch->db) == DB_TROUBLE_LOCKED;
+	batch->lock_failed = batch->held_back || db_trouble(batch->db) == DB_TROUBLE_LOCKED;
 	if (failed && failed->fault.code)
 		*ret_fault = failed->fault;
 	bool clashed = db_trouble(batch->db) == DB_TROUBLE_CLASH || (status == ERR_CONFLICT && !ret_fault->code);
+	clashed = clashed || may_be_deadlock(batch);
 	explain(status, unknown, ret_fault);
 	if (clashed && !unknown)
 		return OUTCOME_CLASHED;
@@ -287,7 +274,7 @@ count(const struct batch *batch, int64_t started_us)
 
 /* One transaction: committed and published, or all operations have the fault. */
 static enum outcome
-attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
+attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool again, bool *ret_conversation_held)
 {
 	struct batch batch = {
 		.runner = runner,
@@ -295,10 +282,13 @@ attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, b
 		.ops = ops,
 		.n_ops = n_ops,
 		.now_ms = clock_wall_ms(),
+		.again = again,
+		.row_by_row = again && n_ops == 1,
 	};
 	struct fault fault = {0};
 	int64_t started_us = clock_monotonic_us();
 
+	*ret_conversation_held = false;
 	for (size_t i = 0; i < n_ops; i++) {
 		arena_finish(&ops[i]->arena);
 		ops[i]->status = OK;
@@ -306,16 +296,14 @@ attempt_once(struct batch_runner *runner, struct write_op **ops, size_t n_ops, b
 	}
 	enum outcome outcome = transact(&batch, &fault);
 	if (outcome == OUTCOME_COMMITTED) {
-		for (size_t i = 0; i < n_ops; i++)
-			held_forget(&runner->held, ops[i]->conversation_id);
+		locks_forget(&batch);
 		count(&batch, started_us);
 		publish(&batch);
 	} else {
 		fail_all(ops, n_ops, &fault);
-		if (batch.lock_failed && n_ops == 1 && ops[0]->conversation_id)
-			held_note(&runner->held, ops[0]->conversation_id, clock_monotonic_ms());
+		if (batch.lock_failed && n_ops == 1 && outcome == OUTCOME_FAILED)
+			*ret_conversation_held = locks_note(&batch);
 	}
-	*ret_lock_failed = batch.lock_failed;
 	arena_finish(&batch.arena);
 	return outcome;
 }
@@ -324,14 +312,14 @@ enum { CLASHES_MAX = 3 };
 
 /* Two transactions that stood in each other's way seldom do so twice; somebody else's row with the same key is there by then. */
 static enum outcome
-attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_lock_failed)
+attempt(struct batch_runner *runner, struct write_op **ops, size_t n_ops, bool *ret_conversation_held)
 {
 	enum outcome outcome = OUTCOME_CLASHED;
 
 	for (int i = 0; i < CLASHES_MAX && outcome == OUTCOME_CLASHED; i++) {
 		if (i > 0)
 			metrics_add(METRIC_WRITER_CLASHES, 1);
-		outcome = attempt_once(runner, ops, n_ops, ret_lock_failed);
+		outcome = attempt_once(runner, ops, n_ops, i > 0, ret_conversation_held);
 	}
 	return outcome == OUTCOME_CLASHED ? OUTCOME_FAILED : outcome;
 }
@@ -353,17 +341,17 @@ is_unknown(const struct write_op *op)
 static bool
 run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 {
-	bool lock_failed;
+	bool conversation_held;
 
 	for (size_t i = 0; i < n_ops; i++) {
-		enum outcome outcome = attempt(runner, &ops[i], 1, &lock_failed);
+		enum outcome outcome = attempt(runner, &ops[i], 1, &conversation_held);
 		struct fault fault = ops[i]->fault;
 
 		if (outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) {
 			fail_all(ops + i, n_ops - i, &fault);
 			return false;
 		}
-		while (outcome == OUTCOME_FAILED && lock_failed && i + 1 < n_ops &&
+		while (outcome == OUTCOME_FAILED && conversation_held && i + 1 < n_ops &&
 		       same_conversation(ops[i], ops[i + 1])) {
 			fail_all(&ops[i + 1], 1, &fault);
 			i++;
@@ -408,11 +396,11 @@ bool
 batch_run(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 {
 	struct write_op *scratch[WRITER_BATCH_MAX];
-	bool lock_failed;
+	bool conversation_held;
 
 	sort(ops, n_ops, scratch);
 	metrics_add(METRIC_WRITER_OPS, (int64_t)n_ops);
-	enum outcome outcome = attempt(runner, ops, n_ops, &lock_failed);
+	enum outcome outcome = attempt(runner, ops, n_ops, &conversation_held);
 	if (outcome != OUTCOME_FAILED || n_ops == 1)
 		return outcome != OUTCOME_REFUSED || is_unknown(ops[0]);
 	metrics_add(METRIC_WRITER_RETRIES, 1);

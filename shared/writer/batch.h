@@ -50,8 +50,31 @@ struct batch {
 	struct batch_record *first_record, *last_record; /* in rev order per channel */
 	size_t n_stored, n_replayed, n_changed;          /* messages */
 	const char *live_session_id;                     /* the last one found alive, or NULL */
-	bool lock_failed;                                /* it ended because a wait for a lock was too long */
+
+	struct batch_users users; /* who is locked, or was to be */
+	bool lock_failed;         /* it ended because a wait for a lock was too long */
+	bool again;               /* the same has just been rolled back for the sake of another transaction */
+	bool row_by_row;          /* rows are locked by themselves, so that it is known which one somebody else holds */
+	bool has_rows;            /* some may be locked: who waits longer may be waited for */
+	bool held_back;           /* a row was known to be held, and not waited for */
+	const char *waits_for;    /* the row that is being locked, if it is one */
 };
+
+/* Locks rows, whose ids are sorted and told apart in place (locks.c). ERR_UNAVAILABLE, with a fault or without one, when
+ * somebody else holds one of them. */
+MUST_USE enum status locks_take(struct batch *batch, enum db_lockable table, const char **ids, size_t *n,
+				struct fault *ret_fault);
+
+/* After the commit: what it had locked nobody holds any more. */
+void locks_forget(struct batch *batch);
+
+/* After a batch of one operation has waited in vain: whoever comes next is refused at once. What it waited for after its rows
+ * had been locked is not known; its conversation is remembered then, lest each of those after it waits as long. Tells whether
+ * it was the conversation. */
+bool locks_note(struct batch *batch);
+
+/* ERR_UNAVAILABLE with the time that is left, when a conversation or person is held and nobody may try yet. */
+MUST_USE enum status locks_refuse(struct held *held, const char *id, struct fault *ret_fault);
 
 /* Runs the operations (the array is sorted in place): commits, publishes, and fills in status, fault and results. The caller
  * answers. False: nothing can be written at present, so what else waits need not be tried. */

@@ -1,4 +1,4 @@
-/* Conversations that somebody else keeps locked: a short list, for there is hardly ever one. */
+/* What somebody else keeps locked: a short list, for there is hardly ever one. */
 #include "writer/held.h"
 
 #include <stdio.h>
@@ -19,24 +19,39 @@ held_finish(struct held *held)
 
 /* Its place, or n. */
 static size_t
-find(const struct held *held, const char *conversation_id)
+find(const struct held *held, const char *id)
 {
 	size_t i = 0;
 
-	while (i < held->n && strcmp(held->entries[i].conversation_id, conversation_id) != 0)
+	while (i < held->n && strcmp(held->entries[i].id, id) != 0)
 		i++;
 	return i;
 }
 
+/* The one whose time was over first; n when all still hold. */
+static size_t
+find_over(const struct held *held, int64_t now_ms)
+{
+	size_t first = held->n;
+
+	for (size_t i = 0; i < held->n; i++)
+		if (held->entries[i].until_ms <= now_ms &&
+		    (first == held->n || held->entries[i].until_ms < held->entries[first].until_ms))
+			first = i;
+	return first;
+}
+
 void
-held_note(struct held *held, const char *conversation_id, int64_t now_ms)
+held_note(struct held *held, const char *id, int64_t now_ms)
 {
 	size_t i;
 
 	pthread_mutex_lock(&held->mutex);
-	i = find(held, conversation_id);
+	i = find(held, id);
+	if (i == HELD_MAX)
+		i = find_over(held, now_ms);
 	if (i < HELD_MAX) {
-		snprintf(held->entries[i].conversation_id, ID_SIZE, "%s", conversation_id);
+		snprintf(held->entries[i].id, ID_SIZE, "%s", id);
 		held->entries[i].until_ms = now_ms + HELD_FOR_MS;
 		if (i == held->n)
 			held->n++;
@@ -45,27 +60,40 @@ held_note(struct held *held, const char *conversation_id, int64_t now_ms)
 }
 
 void
-held_forget(struct held *held, const char *conversation_id)
+held_forget(struct held *held, const char *id)
 {
 	size_t i;
 
-	if (!conversation_id)
+	if (!id)
 		return;
 	pthread_mutex_lock(&held->mutex);
-	i = find(held, conversation_id);
+	i = find(held, id);
 	if (i < held->n)
 		held->entries[i] = held->entries[--held->n];
 	pthread_mutex_unlock(&held->mutex);
 }
 
+bool
+held_has_any(struct held *held, const char *const *ids, size_t n_ids)
+{
+	bool any = false;
+
+	pthread_mutex_lock(&held->mutex);
+	if (held->n > 0)
+		for (size_t i = 0; i < n_ids && !any; i++)
+			any = find(held, ids[i]) < held->n;
+	pthread_mutex_unlock(&held->mutex);
+	return any;
+}
+
 int64_t
-held_refuses_ms(struct held *held, const char *conversation_id, int64_t now_ms)
+held_refuses_ms(struct held *held, const char *id, int64_t now_ms)
 {
 	int64_t left_ms = 0;
 	size_t i;
 
 	pthread_mutex_lock(&held->mutex);
-	i = find(held, conversation_id);
+	i = find(held, id);
 	if (i < held->n) {
 		left_ms = held->entries[i].until_ms - now_ms;
 		if (left_ms <= 0) {

@@ -200,15 +200,9 @@ shard_of(struct writer *writer, const struct write_op *op)
 static enum status
 refuse_held(struct shard *shard, struct write_op *op)
 {
-	int64_t wait_ms = 0;
-
-	if (op->conversation_id)
-		wait_ms = held_refuses_ms(&shard->runner.held, op->conversation_id, clock_monotonic_ms());
-	if (wait_ms == 0)
+	if (!op->conversation_id)
 		return OK;
-	op->status = fault_set(&op->fault, ERR_UNAVAILABLE, "database_unavailable", NULL,
-			       "Somebody else holds what this would change.");
-	op->fault.retry_after_ms = wait_ms;
+	op->status = locks_refuse(&shard->runner.held, op->conversation_id, &op->fault);
 	return op->status;
 }
 

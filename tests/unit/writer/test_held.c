@@ -1,4 +1,4 @@
-/* writer/held: a conversation that somebody else keeps locked is refused for a while, then one operation tries. */
+/* writer/held: what somebody else keeps locked is refused for a while, then one operation tries. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,6 +84,43 @@ no_more_are_remembered_than_there_is_room_for(void **state)
 	assert_int_equal(held_refuses_ms(*state, "room 16", 5000), HELD_FOR_MS);
 }
 
+static void
+one_whose_time_is_over_gives_way(void **state)
+{
+	char id[ID_SIZE];
+
+	for (int i = 0; i < HELD_MAX; i++) {
+		snprintf(id, sizeof id, "room %d", i);
+		held_note(*state, id, i == 7 ? 4000 : 5000);
+	}
+	held_note(*state, "early", 4999); /* 7 is until 5000 */
+	assert_int_equal(held_refuses_ms(*state, "early", 5000), 0);
+	held_note(*state, "next", 5000);
+	assert_int_equal(held_refuses_ms(*state, "next", 5000), HELD_FOR_MS);
+	assert_int_equal(held_refuses_ms(*state, "room 7", 5000), 0);
+	assert_int_equal(held_refuses_ms(*state, "room 7", 5000), 0); /* nobody is the only one to try */
+	for (int i = 0; i < HELD_MAX; i++) {
+		snprintf(id, sizeof id, "next %d", i);
+		held_note(*state, id, 60000);
+		assert_int_equal(held_refuses_ms(*state, id, 60000), HELD_FOR_MS);
+	}
+}
+
+static void
+what_may_be_tried_is_remembered(void **state)
+{
+	const char *const ids[] = {"other", "room"};
+
+	assert_false(held_has_any(*state, ids, 2));
+	held_note(*state, "room", 5000);
+	assert_true(held_has_any(*state, ids, 2));
+	assert_false(held_has_any(*state, ids, 1));
+	assert_int_equal(held_refuses_ms(*state, "room", 7000), 0);
+	assert_true(held_has_any(*state, ids, 2));
+	held_forget(*state, "room");
+	assert_false(held_has_any(*state, ids, 2));
+}
+
 int
 main(void)
 {
@@ -93,6 +130,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(then_one_operation_tries, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_never_found_out_is_followed_by_another, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_more_are_remembered_than_there_is_room_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_whose_time_is_over_gives_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_may_be_tried_is_remembered, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,7 @@ trouble_met(const struct db *db)
 #define db_commit commit
 #define db_trouble(db) trouble_met(db)
 #include "writer/batch.c"
+#include "writer/locks.c"
 #undef db_begin
 #undef db_lock
 #undef db_commit
