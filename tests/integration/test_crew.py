@@ -19,8 +19,8 @@ from support.live import Live
 from support.ports import is_free
 from support.process import Process
 from support.shared import MakeStack
-from support.turn import database_held, wait_for_writer
 from support.stack import Stack
+from support.turn import database_held, wait_for_writer
 from support.waiting import wait_until
 
 PUSHES, APIS = 3, 2
