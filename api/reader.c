@@ -5,20 +5,20 @@ enum status
 reader_db(struct reader *reader, const char *url, struct db **ret_db, struct fault *ret_fault)
 {
 	if (!reader->db)
-		TRY(db_open(url, DB_ACCESS_READ, &reader->db, ret_fault));
+		TRY(db_open(url, DB_ACCESS_READER, &reader->db, ret_fault));
 	*ret_db = reader->db;
 	return OK;
 }
 
 void
-reader_give_up(struct reader *reader)
+reader_doubt(struct reader *reader)
 {
-	db_close(reader->db);
-	*reader = (struct reader){0};
+	db_doubt(&reader->db);
 }
 
 void
 reader_finish(struct reader *reader)
 {
-	reader_give_up(reader);
+	db_close(reader->db);
+	*reader = (struct reader){0};
 }

@@ -276,8 +276,10 @@ route_serve(struct req *req)
 
 		log_error("refused", LOG_S("request_id", req->request_id), LOG_S("status", status_name(status)),
 			  LOG_S("code", req->fault.code), LOG_S("detail", req->fault.detail), LOG_S("database", error));
+		if (error[0] && status == ERR_UNAVAILABLE && !req->fault.code)
+			status = req_fail(req, status, "database_unavailable", "The database does not answer.");
 		if (error[0])
-			reader_give_up(req->reader);
+			reader_doubt(req->reader);
 	}
 	if (status != OK) {
 		req->n_headers = req_has_header(req, "Allow") ? req->n_headers : 0;

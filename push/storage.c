@@ -1,4 +1,4 @@
-/* The database threads: each opens its connection when the first job comes and again after it was lost. */
+/* The database threads: each opens its connection when the first job comes; it is made again after it was lost. */
 #include "storage.h"
 
 #include <stdatomic.h>
@@ -67,7 +67,7 @@ run_job(struct storage *storage, struct storage_job *job, struct db **db, uint64
 {
 	if (!*db)
 		*counted = 0;
-	if (!*db && db_open(storage->database_url, DB_ACCESS_READ, db, &job->fault) != OK) {
+	if (!*db && db_open(storage->database_url, DB_ACCESS_READER, db, &job->fault) != OK) {
 		*db = NULL;
 		job->status = ERR_UNAVAILABLE;
 		return;
@@ -78,8 +78,7 @@ run_job(struct storage *storage, struct storage_job *job, struct db **db, uint64
 	count_connections(storage, *db, counted);
 	if (job->status == ERR_INTERNAL || job->status == ERR_UNAVAILABLE) {
 		log_warn("storage_failed", LOG_S("status", status_name(job->status)), LOG_S("error", db_error(*db)));
-		db_close(*db); /* the next job starts with a connection that is known to be good */
-		*db = NULL;
+		db_doubt(db); /* the next job starts with a connection that is known to be good */
 	}
 }
 

@@ -21,7 +21,7 @@ database_state(struct req *req)
 		return "ok";
 	if (fault.code)
 		return fault.code; /* loading, moved */
-	reader_give_up(req->reader);
+	reader_doubt(req->reader);
 	return "failed";
 }
 

@@ -82,6 +82,17 @@ db_close(struct db *db)
 	free(db);
 }
 
+void
+db_doubt(struct db **db)
+{
+	if (*db && (*db)->driver->reconnects) {
+		(*db)->error[0] = '\0';
+		return;
+	}
+	db_close(*db);
+	*db = NULL;
+}
+
 const char *
 db_error(const struct db *db)
 {

@@ -18,14 +18,20 @@ struct db;
 struct db_stmt;
 
 enum db_access {
-	DB_ACCESS_READ,  /* never writes: begin(DB_WRITE) is a bug */
-	DB_ACCESS_WRITE, /* the writer and the operator's commands; makes the database file when it is missing */
+	DB_ACCESS_READ,   /* never writes: begin(DB_WRITE) is a bug */
+	DB_ACCESS_READER, /* the same for as long as the process lives: a server may be away when it is opened, too */
+	DB_ACCESS_WRITE,  /* the writer and the operator's commands; makes the database file when it is missing */
 };
 
 /* Opens `url` (sqlite:<path>, postgres://...). ERR_UNAVAILABLE with a sentence when it cannot be opened or reached, ERR_INVALID
  * when it is no url or a database that cannot be used. A connection that is lost later is made again by the driver. */
 MUST_USE enum status db_open(const char *url, enum db_access access, struct db **ret_db, struct fault *ret_fault);
 void db_close(struct db *db);
+
+/* After an error of a reader, which has ended its transaction: the next use begins with a connection that is known to be good.
+ * A driver that makes lost ones again judges by itself and keeps the handle, and with it the pauses between its attempts; of any
+ * other the handle is closed and *db becomes NULL. What db_error told is forgotten. */
+void db_doubt(struct db **db);
 
 /* Text of the newest error of this connection, for a log line; "" when there was none. */
 const char *db_error(const struct db *db);

@@ -23,7 +23,8 @@ enum db_column_type { DB_COLUMN_NULL, DB_COLUMN_INT64, DB_COLUMN_TEXT, DB_COLUMN
 
 struct db_driver {
 	enum db_dialect dialect;
-	size_t writers; /* see db_writers */
+	size_t writers;  /* see db_writers */
+	bool reconnects; /* a connection that was lost, or never there (DB_ACCESS_READER), is made by the next use */
 
 	/* `address` is the url behind its scheme and colon. */
 	enum status (*open)(const char *address, enum db_access access, struct db_connection **ret_connection,

@@ -27,13 +27,14 @@ postgres_open(const char *address, enum db_access access, struct db_connection *
 		abort();
 	connection->access = access;
 	status = driver_postgres_connect(connection);
-	if (status != OK) {
+	if (status != OK && !(status == ERR_UNAVAILABLE && access == DB_ACCESS_READER)) {
 		fault_fill(ret_fault, status, status == ERR_INVALID ? "database_unfit" : "database_unavailable", NULL,
 			   "cannot use the database: %s", connection->error);
 		free(connection->url);
 		free(connection);
 		return status;
 	}
+	connection->opened = true;
 	*ret_connection = connection;
 	return OK;
 }
@@ -314,6 +315,7 @@ postgres_run_script(struct db_connection *connection, const char *sql)
 const struct db_driver db_driver_postgres = {
 	.dialect = DB_DIALECT_POSTGRES,
 	.writers = 4,
+	.reconnects = true,
 	.open = postgres_open,
 	.close = postgres_close,
 	.error = postgres_error,

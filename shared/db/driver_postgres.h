@@ -17,6 +17,7 @@ enum { DRIVER_POSTGRES_ERROR_SIZE = 256 };
 struct db_connection {
 	char *url;
 	enum db_access access;
+	bool opened;     /* somebody has this handle */
 	PGconn *handle;  /* NULL: lost, or never there */
 	uint64_t number; /* of connections made so far: what is prepared belongs to one of them */
 	uint64_t n_prepared;
@@ -42,7 +43,7 @@ struct db_connection {
 };
 
 /* Connects unless there is a connection. ERR_UNAVAILABLE when that fails, and without trying soon after it has failed (longer
- * and longer); ERR_INVALID when the database is one that we cannot work with. error says why. */
+ * and longer); ERR_INVALID, before it is opened, when the database is one that we cannot work with. error says why. */
 MUST_USE enum status driver_postgres_connect(struct db_connection *connection);
 
 /* Gives the connection up. */

@@ -10,8 +10,8 @@
 #include "log.h"
 
 enum {
-	RETRY_MIN_MS = 100, /* at most, after the first attempt that failed; doubled with each */
-	RETRY_MAX_MS = 3200,
+	RETRY_MIN_MS = 100,  /* at most, after the first attempt that failed; doubled with each */
+	RETRY_MAX_MS = 1600, /* how late it may be noticed that the server is back */
 	GREETING_WITHIN_MS = 5000,
 	ANSWER_GRACE_MS = 3000, /* beyond the server's own limit */
 	OLDEST_VERSION = 150000,
@@ -176,7 +176,7 @@ driver_postgres_connect(struct db_connection *connection)
 	if (status != OK) {
 		connection->n_failures++;
 		connection->retry_at_ms = clock_monotonic_ms() + pause_ms(connection->n_failures);
-		return status;
+		return connection->opened ? ERR_UNAVAILABLE : status;
 	}
 	connection->n_failures = 0;
 	connection->number++;

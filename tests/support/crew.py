@@ -45,10 +45,11 @@ def kill(pid: int) -> None:
 
 
 def connect_to_each(connect: Callable[[], Live], n: int) -> dict[str, Live]:
-    """A WebSocket at each of n nodes, by the node's name. The kernel deals a host's sockets out to its processes by chance.
+    """A WebSocket at each of n nodes, by the node's name. The kernel deals a host's sockets out to its processes by
+    chance: of three with SOCKETS_MAX sockets one gets none once in 10 ** 17 times, of two that get every other one once
+    in 10 ** 14.
 
-    Of three processes with SOCKETS_MAX sockets one gets none once in 10 ** 17 times; of two that get every other one, once in
-    10 ** 14. Who comes to where there is somebody already is closed at the end: a balancer counts who is there."""
+    Who comes to where there is somebody already is closed at the end: a balancer counts who is there."""
     found: dict[str, Live] = {}
     with ExitStack() as surplus:
         for _ in range(SOCKETS_MAX):
