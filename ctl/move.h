@@ -44,6 +44,7 @@ struct move {
 	int64_t started_ms;
 	struct progress progress;
 	const char *doing;
+	struct buf holders; /* who keeps the command waiting, a line each */
 	struct fault fault; /* why it failed, where that is known better than the databases say it */
 };
 

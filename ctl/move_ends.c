@@ -355,7 +355,18 @@ begin_fence(struct move *move)
 	return status;
 }
 
-/* A program that was stopped in the middle of a write holds the source. */
+/* Whoever writes, or has read in a transaction that has not ended: a program that is stopped, pg_dump, somebody's psql. */
+static enum status
+refuse_busy(struct move *move)
+{
+	db_who_holds(move->from, &move->holders);
+	return fault_set(
+		&move->fault, ERR_UNAVAILABLE, "source_busy", NULL,
+		"others have the source in use for longer than %d s%s. It serves as before: wait until they have "
+		"ended, or end them, and run this again, which goes on from here",
+		FENCE_PATIENCE_MS / 1000, move->holders.len ? " (above)" : ", and who is not known");
+}
+
 static enum status
 come_to_fence(struct move *move, unsigned *n_rounds)
 {
@@ -366,12 +377,7 @@ come_to_fence(struct move *move, unsigned *n_rounds)
 		TRY(follow_closely(move, n_rounds));
 		status = begin_fence(move);
 	} while (status == ERR_UNAVAILABLE && clock_monotonic_ms() < until_ms);
-	if (status == ERR_UNAVAILABLE)
-		return fault_set(
-			&move->fault, status, "source_busy", NULL,
-			"another program holds the source (is one stopped in the middle of a write?). It serves as "
-			"before: run this again, which goes on from here");
-	return status;
+	return status == ERR_UNAVAILABLE ? refuse_busy(move) : status;
 }
 
 static enum status
@@ -439,6 +445,7 @@ move_finish(struct move *move)
 		buf_finish(&move->loads[table]);
 	}
 	buf_finish(&move->scratch);
+	buf_finish(&move->holders);
 	db_close(move->from);
 	db_close(move->to);
 }

@@ -133,6 +133,7 @@ cmd_migrate_db(struct config *config, int argc, char **argv)
 	if (status != OK) {
 		explain(&move, status);
 		fflush(stdout);
+		fputs(move.holders.len ? move.holders.bytes : "", stderr);
 		result = program_give_up("stonechat migrate-db", PROGRAM_FAILED, move.fault.detail);
 	}
 	move_finish(&move);

@@ -273,6 +273,12 @@ db_lock_out(struct db *db)
 	return db->driver->lock_out ? db_checked(db, db->driver->lock_out(db->connection)) : OK;
 }
 
+void
+db_who_holds(struct db *db, struct buf *ret_lines)
+{
+	db->driver->who_holds(db->connection, ret_lines);
+}
+
 enum status
 db_run_script(struct db *db, const char *sql)
 {

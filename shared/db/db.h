@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/status.h"
 
@@ -135,6 +136,10 @@ MUST_USE enum status db_load(struct db *db, const char *sql, const char *rows, s
 /* From inside a write transaction: waits for all others, and lets none begin that asks table meta first, as each must
  * (meta_check_serving). May stay open for long. ERR_UNAVAILABLE after a short while: roll back and try again. */
 MUST_USE enum status db_lock_out(struct db *db);
+
+/* After db_begin or db_lock_out has waited in vain, outside a transaction: who holds the database, as far as that can be known: a
+ * line each, for an operator to read. */
+void db_who_holds(struct db *db, struct buf *ret_lines);
 
 /* A thread per process that keeps the database in shape while it is in use (SQLite: checkpoints, by whichever process
  * holds the checkpoint lock). NULL where nothing is to be done. */

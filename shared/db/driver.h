@@ -74,6 +74,7 @@ struct db_driver {
 	enum status (*load)(struct db_connection *connection, const char *sql, const char *rows, size_t len);
 	/* NULL: writers take turns anyway. */
 	enum status (*lock_out)(struct db_connection *connection);
+	void (*who_holds)(struct db_connection *connection, struct buf *ret_lines);
 
 	enum status (*run_script)(struct db_connection *connection, const char *sql);
 

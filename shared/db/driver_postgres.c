@@ -346,5 +346,6 @@ const struct db_driver db_driver_postgres = {
 	.column_text = driver_postgres_column_text,
 	.load = driver_postgres_load,
 	.lock_out = postgres_lock_out,
+	.who_holds = driver_postgres_who_holds,
 	.run_script = postgres_run_script,
 };

@@ -70,6 +70,9 @@ MUST_USE enum status driver_postgres_load(struct db_connection *connection, cons
 void driver_postgres_note(struct db_connection *connection, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* driver_postgres_who.c */
+void driver_postgres_who_holds(struct db_connection *connection, struct buf *ret_lines);
+
 /* driver_postgres_stmt.c: the driver's functions on statements. */
 enum status driver_postgres_prepare(struct db_connection *connection, const char *sql,
 				    struct db_statement **ret_statement, int *ret_n_parameters, bool *ret_writes);

@@ -393,6 +393,12 @@ sqlite_run_script(struct db_connection *connection, const char *sql)
 	return status_of(sqlite3_exec(connection->handle, sql, NULL, NULL, NULL));
 }
 
+static void
+sqlite_who_holds(struct db_connection *connection, struct buf *ret_lines)
+{
+	turnstile_who_is_in(&connection->turnstile, ret_lines);
+}
+
 const struct db_driver db_driver_sqlite = {
 	.dialect = DB_DIALECT_SQLITE,
 	.writers = 1,
@@ -422,6 +428,7 @@ const struct db_driver db_driver_sqlite = {
 	.column_int64 = sqlite_column_int64,
 	.column_bool = sqlite_column_bool,
 	.column_text = sqlite_column_text,
+	.who_holds = sqlite_who_holds,
 	.run_script = sqlite_run_script,
 	.keeper_start = driver_sqlite_keeper_start,
 	.keeper_stop = driver_sqlite_keeper_stop,

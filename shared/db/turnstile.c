@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 int
@@ -98,4 +102,61 @@ void
 turnstile_leave(const struct turnstile *turnstile)
 {
 	flock(turnstile->write_fd, LOCK_UN);
+}
+
+static void
+cleanup_file(FILE **file)
+{
+	if (*file)
+		fclose(*file);
+}
+
+/* The process of a lock on the file, by /proc/locks ("1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF"); 0: nobody known. */
+static int
+locked_by(int fd)
+{
+	CLEANUP(cleanup_file) FILE *locks = fopen("/proc/locks", "re");
+	struct stat file;
+	char line[160], wanted[32];
+
+	if (!locks || fstat(fd, &file) != 0)
+		return 0;
+	snprintf(wanted, sizeof wanted, ":%" PRIu64 " ", (uint64_t)file.st_ino);
+	while (fgets(line, sizeof line, locks)) {
+		const char *write = strstr(line, " WRITE ");
+
+		if (write && strstr(line, ": FLOCK ") && strstr(write, wanted))
+			return (int)strtol(write + strlen(" WRITE "), NULL, 10);
+	}
+	return 0;
+}
+
+/* The line of /proc/<pid>/status that begins with the word, without it and the end of the line. */
+static void
+read_status(int pid, const char *word, char *ret_text, size_t size)
+{
+	char path[48], line[128];
+	size_t len = strlen(word);
+
+	snprintf(path, sizeof path, "/proc/%d/status", pid);
+	CLEANUP(cleanup_file) FILE *status = fopen(path, "re");
+	snprintf(ret_text, size, "?");
+	while (status && fgets(line, sizeof line, status))
+		if (strncmp(line, word, len) == 0) {
+			snprintf(ret_text, size, "%.*s", (int)strcspn(line + len, "\n"), line + len);
+			return;
+		}
+}
+
+void
+turnstile_who_is_in(const struct turnstile *turnstile, struct buf *ret_lines)
+{
+	int pid = locked_by(turnstile->write_fd);
+	char name[32], state[32];
+
+	if (pid <= 0)
+		return;
+	read_status(pid, "Name:\t", name, sizeof name);
+	read_status(pid, "State:\t", state, sizeof state);
+	buf_printf(ret_lines, "PID %d, %s, %s\n", pid, name, state);
 }

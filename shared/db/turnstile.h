@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 
 struct turnstile {
@@ -22,6 +23,9 @@ void turnstile_close(struct turnstile *turnstile);
 /* Waits for its turn, at most `patience_ms` for both locks together; then ERR_UNAVAILABLE, and nothing is held. */
 MUST_USE enum status turnstile_enter(const struct turnstile *turnstile, int patience_ms);
 void turnstile_leave(const struct turnstile *turnstile);
+
+/* Who is inside, as far as the system tells: its process, name and state in one line, or nothing. */
+void turnstile_who_is_in(const struct turnstile *turnstile, struct buf *ret_lines);
 
 /* Opens (and makes) <database_path><suffix> to be locked; -1 with errno set. */
 int turnstile_open_file(const char *database_path, const char *suffix);

@@ -5,6 +5,9 @@ what to do."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +19,7 @@ import pytest
 
 from support import moving
 from support.client import Api, Person
+from support.libpq import Connection
 from support.postgres import shared_cluster
 from support.problems import problem
 from support.stack import Stack, build_folder
@@ -184,6 +188,41 @@ def test_what_cannot_be_moved_is_refused(source: str, destination: str, tmp_path
     # Moved: to that destination and to no other.
     moved(source, destination)
     assert "was moved already" in refused("--from", source, "--to", f"sqlite:{tmp_path}/another.db")
+
+
+def test_who_uses_a_source_is_named(source: str, tmp_path: Path) -> None:
+    """By the server: all of sessions of one's own role, of others what their sessions are."""
+    cluster = shared_cluster()
+    name = cluster.new_database()
+    url, back = cluster.url(name), f"sqlite:{tmp_path}/back.db"
+    moved(source, url)
+    with Connection(f"{url}?application_name=copying") as own, Connection(cluster.socket_url(name)) as other:
+        for session in (own, other):
+            session.query("BEGIN; SELECT * FROM meta")
+        said = refused("--from", url, "--to", back)
+        lines = {line.split(",")[0]: line for line in said.splitlines() if line.startswith("PID")}
+        assert set(lines) == {f"PID {own.backend}", f"PID {other.backend}"}, said
+        when = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        assert re.fullmatch(
+            rf"PID \d+, application copying, role stonechat, idle in transaction, transaction since {when}, "
+            rf"query since {when}",
+            lines[f"PID {own.backend}"],
+        ), said
+        assert lines[f"PID {other.backend}"].endswith(", role postgres, the rest is not shown to this role"), said
+        assert "in use for longer than 15 s (above)" in said and "run this again" in said
+        assert moving.state(url)["state"] == "serving"
+    moved(url, back)
+    check_moved(url, back)
+    cluster.drop_database(name)
+
+
+def test_a_program_that_is_in_the_middle_of_a_write_is_named(source: str, tmp_path: Path) -> None:
+    with open(f"{path_of(source)}.write", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        said = refused("--from", source, "--to", f"sqlite:{tmp_path}/destination.db")
+    name = Path("/proc/self/comm").read_text().strip()
+    assert f"\nPID {os.getpid()}, {name}, " in f"\n{said}" and "(above)" in said, said
+    assert moving.state(source)["state"] == "serving"
 
 
 def test_a_copy_of_another_history_is_not_gone_on_with(source: str, tmp_path: Path) -> None:

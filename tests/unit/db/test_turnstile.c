@@ -211,6 +211,29 @@ patience_is_for_both_locks(void **state)
 	close(write_fd);
 }
 
+/* Read by an operator who waits: the process, its name, and whether it is stopped. */
+static void
+who_is_in_is_named(void **state)
+{
+	struct test_database *test = *state;
+	struct test_database other = *test;
+	struct buf said = {0};
+	char wanted[32];
+
+	check_ok(test, db_open(test->url, DB_ACCESS_WRITE, &other.db, NULL));
+	db_who_holds(test->db, &said);
+	assert_int_equal(said.len, 0);
+	check_ok(&other, db_begin(other.db, DB_WRITE));
+	db_who_holds(test->db, &said);
+	snprintf(wanted, sizeof wanted, "PID %d, ", (int)getpid());
+	assert_non_null(said.bytes);
+	assert_memory_equal(said.bytes, wanted, strlen(wanted));
+	assert_non_null(strstr(said.bytes, " (running)\n"));
+	check_ok(&other, db_commit(other.db, NULL));
+	db_close(other.db);
+	buf_finish(&said);
+}
+
 #define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, test_database_setup, test_database_teardown)
 
 /* Somebody without our locks (the sqlite3 shell; here a handle whose lock files are others) is kept out by SQLite itself
@@ -237,6 +260,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		WITH_DATABASE(who_is_in_is_named),
 		WITH_DATABASE(no_update_is_lost),
 		WITH_DATABASE(a_light_writer_is_not_starved),
 		WITH_DATABASE(a_killed_writer_gives_its_turn_back),
