@@ -38,7 +38,7 @@ etag_make(struct req *req, const char *conversation_id, const char *page, int64_
 }
 
 bool
-etag_is_held(const struct req *req, const char *etag)
+etag_is_named(const struct req *req, const char *etag)
 {
 	const char *held = req_header(req, "HTTP_IF_NONE_MATCH");
 	size_t etag_len = strlen(etag);
@@ -47,8 +47,6 @@ etag_is_held(const struct req *req, const char *etag)
 		held += strspn(held, " \t,");
 		size_t len = strcspn(held, " \t,");
 
-		if (len == 1 && held[0] == '*')
-			return true;
 		if (len > 2 && strncmp(held, "W/", 2) == 0) {
 			held += 2;
 			len -= 2;
@@ -58,6 +56,18 @@ etag_is_held(const struct req *req, const char *etag)
 		held += len;
 	}
 	return false;
+}
+
+bool
+etag_is_held(const struct req *req, const char *etag)
+{
+	return etag_is_named(req, etag) || etag_is_named(req, "*");
+}
+
+bool
+etag_any_is_held(const struct req *req)
+{
+	return req_header(req, "HTTP_IF_NONE_MATCH") != NULL;
 }
 
 enum status

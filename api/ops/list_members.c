@@ -1,5 +1,6 @@
 /* GET /api/v1/conversations/{conversation_id}/members: who is in it, in pages. */
 #include "cursor.h"
+#include "etag.h"
 #include "ops.gen.h"
 #include "req.h"
 #include "store/conversations.h"
@@ -28,7 +29,7 @@ op_list_members(struct req *req)
 	json_t *items = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(items, member_to_json(&members[i]));
-	return req_reply(req, 200,
-			 json_pack("{s:o, s:o}", "items", items, "next_cursor",
-				   more ? cursor_to_json(req, "members", 0, members[n - 1].user_id) : json_null()));
+	return etag_reply(req,
+			  json_pack("{s:o, s:o}", "items", items, "next_cursor",
+				    more ? cursor_to_json(req, "members", 0, members[n - 1].user_id) : json_null()));
 }

@@ -25,7 +25,6 @@ not_found(struct fault *ret_fault)
 		"m.role, m.muted_until", "m.rev", "m.user_rev", "m.read_seq",                                          \
 		"(SELECT max(x.seq) FROM messages x WHERE x.conversation_id = c.id AND x.seq > c.last_seq - 100"       \
 		" AND x.seq > m.read_seq AND x.sender_id = m.user_id)")
-#define WITH_LAST_MESSAGE " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq"
 _Static_assert(CONVERSATION_UNREAD_SHOWN + 1 == 100,
 	       "CALLERS_COLUMNS looks back as far as unread messages are counted");
 
@@ -79,7 +78,7 @@ conversations_get(struct db *db, struct arena *arena, const char *conversation_i
 
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db, "SELECT " CALLERS_COLUMNS
-		    " FROM members m JOIN conversations c ON c.id = m.conversation_id" WITH_LAST_MESSAGE
+		    " FROM members m JOIN conversations c ON c.id = m.conversation_id" ROWS_WITH_LAST_MESSAGE
 		    " WHERE m.conversation_id = $1 AND m.user_id = $2 AND m.left_at IS NULL AND c.deleted_at IS NULL");
 
 	db_bind_text(stmt, 1, conversation_id);
@@ -102,7 +101,7 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 
 	CLEANUP_STMT struct db_stmt *stmt =
 		db_prepare(db, "SELECT " CONVERSATION_COLUMNS("NULL, NULL", "0", "0", "0",
-							      "0") " FROM conversations c" WITH_LAST_MESSAGE
+							      "0") " FROM conversations c" ROWS_WITH_LAST_MESSAGE
 								   " WHERE c.id = $1");
 
 	db_bind_text(stmt, 1, conversation_id);
@@ -114,8 +113,8 @@ conversations_get_row(struct db *db, struct arena *arena, const char *conversati
 }
 
 enum status
-conversations_list(struct db *db, struct arena *arena, const char *user_id, int64_t before_ms, const char *before_id,
-		   int64_t limit, struct conversation **ret_items, size_t *ret_n, bool *ret_more)
+conversations_list(struct db *db, struct arena *arena, const struct conversations_wish *wish,
+		   struct conversation **ret_items, size_t *ret_n, bool *ret_more)
 {
 	CLEANUP_SNAPSHOT struct rows_snapshot snapshot = {0};
 	struct conversation *items = NULL;
@@ -124,30 +123,21 @@ conversations_list(struct db *db, struct arena *arena, const char *user_id, int6
 
 	TRY(rows_snapshot_begin(db, &snapshot));
 
-	/* The page is chosen first, so that unread messages and members are counted for its rows only. */
-	CLEANUP_STMT struct db_stmt *stmt =
-		db_prepare(db, "SELECT " CALLERS_COLUMNS " FROM"
-			       " (SELECT c.id AS id, coalesce(l.timestamp, c.created_at) AS activity"
-			       " FROM members m JOIN conversations c ON c.id = m.conversation_id" WITH_LAST_MESSAGE
-			       " WHERE m.user_id = $1 AND m.left_at IS NULL AND c.deleted_at IS NULL"
-			       " AND (coalesce(l.timestamp, c.created_at), c.id) < ($2, $3)"
-			       " ORDER BY activity DESC, id DESC LIMIT $4) AS page"
-			       " JOIN conversations c ON c.id = page.id"
-			       " JOIN members m ON m.conversation_id = c.id AND m.user_id = $1" WITH_LAST_MESSAGE
-			       " ORDER BY page.activity DESC, page.id DESC");
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "SELECT " CALLERS_COLUMNS ROWS_PAGE_OF_CONVERSATIONS
+								   ROWS_WITH_LAST_MESSAGE ROWS_ORDER_OF_CONVERSATIONS);
 
-	db_bind_text(stmt, 1, user_id);
-	db_bind_int64(stmt, 2, before_ms);
-	db_bind_text(stmt, 3, before_id);
-	db_bind_int64(stmt, 4, limit + 1);
+	db_bind_text(stmt, 1, wish->user_id);
+	db_bind_int64(stmt, 2, wish->before_ms);
+	db_bind_text(stmt, 3, wish->before_id);
+	db_bind_int64(stmt, 4, wish->limit + 1);
 	for (;;) {
 		TRY(db_step(stmt, &row));
-		if (!row || n == (size_t)limit)
+		if (!row || n == (size_t)wish->limit)
 			break;
 		items = rows_grow(arena, items, n, sizeof *items);
 		read_conversation(stmt, arena, &items[n++]);
 	}
-	TRY(conversations_read_shown(db, arena, user_id, items, n));
+	TRY(conversations_read_shown(db, arena, wish->user_id, items, n));
 	*ret_items = items;
 	*ret_n = n;
 	*ret_more = row;

@@ -16,11 +16,16 @@ MUST_USE enum status conversations_get(struct db *db, struct arena *arena, const
 MUST_USE enum status conversations_get_row(struct db *db, struct arena *arena, const char *conversation_id,
 					   struct conversation *ret_conversation);
 
-/* The caller's conversations, newest activity first. The order key is (activity in ms, id), descending; pass the last one
+/* A page of a person's conversations, newest activity first. The order key is (activity in ms, id), descending: the last one
  * seen (before_ms = INT64_MAX, before_id = "" to start). */
-MUST_USE enum status conversations_list(struct db *db, struct arena *arena, const char *user_id, int64_t before_ms,
-					const char *before_id, int64_t limit, struct conversation **ret_items,
-					size_t *ret_n, bool *ret_more);
+struct conversations_wish {
+	const char *user_id;
+	int64_t before_ms;
+	const char *before_id;
+	int64_t limit;
+};
+MUST_USE enum status conversations_list(struct db *db, struct arena *arena, const struct conversations_wish *wish,
+					struct conversation **ret_items, size_t *ret_n, bool *ret_more);
 /* The order key of an item that conversations_list returned. */
 int64_t conversations_activity_ms(const struct conversation *conversation);
 

@@ -30,6 +30,19 @@ void *rows_grow(struct arena *arena, void *items, size_t n, size_t item_size);
 enum { ROWS_N_MESSAGE_COLUMNS = 12 };
 void rows_read_message(struct db_stmt *stmt, int column, struct arena *arena, struct message *ret_message);
 
+/* A page of a person's conversations `c`, with their memberships `m` and last messages `l`: $1 the person, ($2, $3) the order key
+ * of the last one seen, $4 how many. Chosen first, so that what is counted is counted for its rows only. */
+#define ROWS_WITH_LAST_MESSAGE " LEFT JOIN messages l ON l.conversation_id = c.id AND l.seq = c.last_seq"
+#define ROWS_PAGE_OF_CONVERSATIONS                                                                                     \
+	" FROM (SELECT c.id AS id, coalesce(l.timestamp, c.created_at) AS activity"                                    \
+	" FROM members m JOIN conversations c ON c.id = m.conversation_id" ROWS_WITH_LAST_MESSAGE                      \
+	" WHERE m.user_id = $1 AND m.left_at IS NULL AND c.deleted_at IS NULL"                                         \
+	" AND (coalesce(l.timestamp, c.created_at), c.id) < ($2, $3)"                                                  \
+	" ORDER BY activity DESC, id DESC LIMIT $4) AS page"                                                           \
+	" JOIN conversations c ON c.id = page.id"                                                                      \
+	" JOIN members m ON m.conversation_id = c.id AND m.user_id = $1"
+#define ROWS_ORDER_OF_CONVERSATIONS " ORDER BY page.activity DESC, page.id DESC"
+
 /* That a session `s` of a user `u` is alive: $1 its id, $2 its owner's, $3 the time. */
 #define ROWS_SESSION_IS_ALIVE                                                                                          \
 	"s.id = $1 AND s.user_id = $2 AND s.expires_at > $3 AND s.revoked_at IS NULL"                                  \

@@ -79,7 +79,8 @@ sessions_standing(struct db *db, const struct standing_question *question, struc
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
 		db,
 		"SELECT u.role, u.must_change_password, e.value, t.value, c.id, c.last_seq, c.last_rev, m.rev, m.user_rev,"
-		" w.value FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN meta w ON w.key = 'state'"
+		" w.value, n.value FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN meta w ON w.key = 'state'"
+		" LEFT JOIN meta n ON n.key = 'names'"
 		" JOIN meta e ON e.key = 'epoch' JOIN meta t ON t.key = 'timeline'"
 		" LEFT JOIN members m ON m.conversation_id = $4 AND m.user_id = s.user_id AND m.left_at IS NULL"
 		" LEFT JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL"
@@ -106,6 +107,7 @@ sessions_standing(struct db *db, const struct standing_question *question, struc
 	standing.head.member_rev = db_column_int64(stmt, 7);
 	standing.member_user_rev = db_column_int64(stmt, 8);
 	db_column_copy(stmt, 9, state, sizeof state);
+	db_column_copy(stmt, 10, standing.names, sizeof standing.names);
 	TRY(meta_check_state(state, ret_fault)); /* what was moved away is out of date */
 	TRY(meta_epoch_of(db, epoch, written_on, standing.epoch));
 	*ret_standing = standing;

@@ -6,6 +6,7 @@
 #include "model/changes.h"
 #include "model/event.h"
 #include "model/session.h"
+#include "store/meta.h"
 
 enum { SESSION_GRACE_MS = 60 * 1000 };
 
@@ -25,8 +26,9 @@ struct standing_question {
 };
 struct standing {
 	char epoch[EVENT_EPOCH_SIZE];
-	struct head head;        /* conversation_id "": there is none, or the caller is not in it */
-	int64_t member_user_rev; /* of the caller's membership */
+	char names[META_VALUE_SIZE]; /* the stamp of the names that people have: another one with each change of any */
+	struct head head;            /* conversation_id "": there is none, or the caller is not in it */
+	int64_t member_user_rev;     /* of the caller's membership */
 };
 MUST_USE enum status sessions_standing(struct db *db, const struct standing_question *question,
 				       struct caller *ret_caller, struct standing *ret_standing,

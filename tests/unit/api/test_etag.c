@@ -153,11 +153,11 @@ what_is_held_is_known_by_its_tag(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		expand(tags, cases[i].if_none_match, text);
 		fixture_param(&tags->f, "HTTP_IF_NONE_MATCH", text);
-		assert_int_equal(fixture_ask_as(&tags->f, &tags->ada, "GET", "/api/v1/conversations", NULL), 200);
+		assert_int_equal(fixture_ask_as(&tags->f, &tags->ada, "GET", "/api/v1/auth/sessions", NULL), 200);
 		if (etag_is_held(&tags->f.req, tags->at_7) != cases[i].held)
 			fail_msg("%s", text);
 	}
-	assert_int_equal(fixture_ask_as(&tags->f, &tags->ada, "GET", "/api/v1/conversations", NULL), 200);
+	assert_int_equal(fixture_ask_as(&tags->f, &tags->ada, "GET", "/api/v1/auth/sessions", NULL), 200);
 	assert_false(etag_is_held(&tags->f.req, tags->at_7));
 }
 

@@ -181,8 +181,9 @@ the_newest_activity_comes_first(void **state)
 	while (more) {
 		struct conversation *items;
 
-		check_ok(test, conversations_list(test->db, &test->arena, people.anna, before_ms, before_id, 5, &items,
-						  &n, &more));
+		check_ok(test, conversations_list(test->db, &test->arena,
+						  &(struct conversations_wish){people.anna, before_ms, before_id, 5},
+						  &items, &n, &more));
 		assert_int_equal(n, more ? 5 : N - seen);
 		for (size_t i = 0; i < n; i++, seen++) {
 			int64_t activity = conversations_activity_ms(&items[i]);
@@ -213,17 +214,25 @@ a_list_is_the_callers_own(void **state)
 
 	chat_make_direct(test, people.anna, people.bert, CHAT_NOW_MS, id);
 	chat_send(test, id, people.anna, CHAT_NOW_MS, 2);
-	check_ok(test, conversations_list(test->db, &test->arena, people.cleo, INT64_MAX, "", 10, &items, &n, &more));
+	check_ok(test,
+		 conversations_list(test->db, &test->arena,
+				    &(struct conversations_wish){people.cleo, INT64_MAX, "", 10}, &items, &n, &more));
 	assert_int_equal(n, 0);
 	assert_false(more);
-	check_ok(test, conversations_list(test->db, &test->arena, people.bert, INT64_MAX, "", 10, &items, &n, &more));
+	check_ok(test,
+		 conversations_list(test->db, &test->arena,
+				    &(struct conversations_wish){people.bert, INT64_MAX, "", 10}, &items, &n, &more));
 	assert_int_equal(n, 1);
 	assert_int_equal(items[0].unread_count, 2);
 	assert_int_equal(items[0].member_rev, 1);
 	chat_change(test, "UPDATE members SET left_at = 1 WHERE user_id = $1", people.bert, NULL);
-	check_ok(test, conversations_list(test->db, &test->arena, people.bert, INT64_MAX, "", 10, &items, &n, &more));
+	check_ok(test,
+		 conversations_list(test->db, &test->arena,
+				    &(struct conversations_wish){people.bert, INT64_MAX, "", 10}, &items, &n, &more));
 	assert_int_equal(n, 0);
-	check_ok(test, conversations_list(test->db, &test->arena, people.anna, INT64_MAX, "", 10, &items, &n, &more));
+	check_ok(test,
+		 conversations_list(test->db, &test->arena,
+				    &(struct conversations_wish){people.anna, INT64_MAX, "", 10}, &items, &n, &more));
 	assert_int_equal(items[0].n_members, 1);
 	assert_int_equal(items[0].member_count, 2); /* it is kept, not counted */
 }

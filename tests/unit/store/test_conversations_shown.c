@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "store/conversations_state.h"
 #include "store/groups.h"
 #include "store/reactions.h"
 
@@ -109,7 +110,8 @@ each_has_its_own(void **state)
 	size_t n;
 	bool more;
 
-	check_ok(test, conversations_list(test->db, &test->arena, rooms->people[N_PEOPLE - 1], INT64_MAX, "", 200,
+	check_ok(test, conversations_list(test->db, &test->arena,
+					  &(struct conversations_wish){rooms->people[N_PEOPLE - 1], INT64_MAX, "", 200},
 					  &items, &n, &more));
 	assert_int_equal(n, N_ROOMS);
 	for (int i = 0; i < N_ROOMS; i++) {
@@ -127,10 +129,62 @@ each_has_its_own(void **state)
 	assert_string_equal(one.members[CONVERSATION_MEMBERS_SHOWN - 1].user_id, rooms->people[20]);
 }
 
+/* Each person has cursors of their own in all rooms, and one room is so large that it shows none. */
+static void
+move_cursors(struct test_database *test, const struct rooms *rooms)
+{
+	for (int i = 0; i < N_PEOPLE; i++)
+		test_database_run(test, arena_printf(&test->arena,
+						     "UPDATE members SET read_seq = %d, delivered_seq = %d"
+						     " WHERE user_id = '%s'",
+						     1 << i, i, rooms->people[i]));
+	test_database_run(test,
+			  arena_printf(&test->arena, "UPDATE conversations SET member_count = 251 WHERE id = '%s'",
+				       rooms->ids[7]));
+}
+
+static void
+check_states(struct test_database *test, const struct conversations_wish *wish)
+{
+	struct conversation *items;
+	struct conversation_state *states, one;
+	size_t n, n_states;
+	bool more, more_states;
+
+	check_ok(test, conversations_list(test->db, &test->arena, wish, &items, &n, &more));
+	check_ok(test, conversations_states(test->db, &test->arena, wish, &states, &n_states, &more_states));
+	assert_int_equal(n_states, n);
+	assert_int_equal(more_states, more);
+	for (size_t i = 0; i < n; i++) {
+		const struct conversation_state of_item = conversations_state_of(&items[i]);
+
+		check_ok(test, conversations_state(test->db, items[i].id, wish->user_id, &one, NULL));
+		assert_memory_equal(&of_item, &states[i], sizeof of_item);
+		assert_memory_equal(&of_item, &one, sizeof of_item);
+		assert_int_equal(of_item.cursors == 0, items[i].member_count > CONVERSATION_CLOSE_MAX);
+	}
+}
+
+static void
+a_state_is_that_of_what_is_read(void **state)
+{
+	struct test_database *test = *state;
+	struct rooms *rooms = make_rooms(test);
+	struct conversation_state one;
+
+	move_cursors(test, rooms);
+	for (int i = 0; i < N_PEOPLE; i += 5) {
+		check_states(test, &(struct conversations_wish){rooms->people[i], INT64_MAX, "", 200});
+		check_states(test, &(struct conversations_wish){rooms->people[i], CHAT_NOW_MS + 50, "", 20});
+	}
+	check_status(conversations_state(test->db, rooms->ids[3], rooms->people[2], &one, NULL), ERR_NOT_FOUND);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {WITH_DATABASE(each_has_its_own)};
+	const struct CMUnitTest tests[] = {WITH_DATABASE(each_has_its_own),
+					   WITH_DATABASE(a_state_is_that_of_what_is_read)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,7 +238,8 @@ a_message_has_them_wherever_it_is_read(void **state)
 	assert_string_equal(reactions_text(test, changes.conversation->last_message), WAVE "1 ");
 	check_ok(test, conversations_get(test->db, arena, talk.id, talk.anna, &conversation, NULL));
 	assert_string_equal(reactions_text(test, conversation.last_message), WAVE "1 ");
-	check_ok(test, conversations_list(test->db, arena, talk.anna, INT64_MAX, "", 50, &items, &n, &more));
+	check_ok(test, conversations_list(test->db, arena, &(struct conversations_wish){talk.anna, INT64_MAX, "", 50},
+					  &items, &n, &more));
 	assert_string_equal(reactions_text(test, items[0].last_message), WAVE "1 ");
 }
 

@@ -50,6 +50,43 @@ standing_of(struct test_database *test, const struct login_session *session, con
 	return standing;
 }
 
+/* Whether a statement changes the stamp of the names; it must do what it does. */
+static bool
+stamps(struct test_database *test, const struct login_session *session, const char *sql, const char *user_id)
+{
+	struct standing before = standing_of(test, session, NULL);
+
+	chat_change(test, sql, user_id, NULL);
+	return strcmp(before.names, standing_of(test, session, NULL).names) != 0;
+}
+
+static void
+each_change_of_a_name_has_another_stamp(void **state)
+{
+	struct test_database *test = *state;
+	char anna[ID_SIZE], bert[ID_SIZE], cleo[ID_SIZE], dora[ID_SIZE];
+	struct login_session session;
+	struct standing first;
+
+	chat_make_user(test, "anna", anna);
+	chat_make_user(test, "dora", dora);
+	session = make_session(test, dora, "hash");
+	first = standing_of(test, &session, NULL);
+	assert_true(strlen(first.names) >= 32);
+	chat_make_user(test, "bert", bert);
+	chat_make_user(test, "cleo", cleo);
+	assert_string_equal(standing_of(test, &session, NULL).names, first.names);
+
+	assert_true(stamps(test, &session, "UPDATE users SET display_name = 'Bert' WHERE id = $1", bert));
+	assert_false(stamps(test, &session, "UPDATE users SET display_name = 'Bert' WHERE id = $1", bert));
+	assert_true(stamps(test, &session, "UPDATE users SET display_name = 'bert' WHERE id = $1", bert));
+	assert_string_not_equal(standing_of(test, &session, NULL).names, first.names); /* it never comes back */
+	assert_true(stamps(test, &session, "UPDATE users SET username = 'bertha' WHERE id = $1", bert));
+	assert_false(stamps(test, &session, "UPDATE users SET password_hash = 'x', last_rev = 9 WHERE id = $1", bert));
+	assert_true(stamps(test, &session, "UPDATE users SET deleted_at = 1 WHERE id = $1", bert));
+	assert_true(stamps(test, &session, "DELETE FROM users WHERE id = $1", cleo));
+}
+
 static void
 where_the_caller_stands(void **state)
 {
@@ -263,6 +300,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_DATABASE(who_may_call),
 		WITH_DATABASE(where_the_caller_stands),
+		WITH_DATABASE(each_change_of_a_name_has_another_stamp),
 		WITH_DATABASE(what_ends_a_session),
 		WITH_DATABASE(a_session_is_found_by_the_family_of_its_tokens),
 		WITH_DATABASE(revoking_happens_once),
