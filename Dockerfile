@@ -1,5 +1,5 @@
 # The images of Stonechat: `docker build .` makes the one that holds a whole node, --target NAME one of those that
-# docker-compose.yml puts together: api push web redis postgres balancer. All are Debian packages on one base.
+# docker-compose.yml puts together: programs web redis postgres balancer. All are Debian packages on one base.
 #
 # BASE is any Debian 12 or newer. What is installed is what script/setup says, plus the libraries the programs are linked to.
 ARG BASE=debian:12-slim
@@ -82,16 +82,10 @@ COPY --from=build /opt/stonechat/build/stonechat /opt/stonechat/build/stonechat-
 COPY conf/container conf/container
 USER stonechat
 ENV PATH=/opt/stonechat/build:$PATH STONECHAT_DATA=/data
-
-FROM programs AS api
-# That it serves requests is what the check of web says.
+EXPOSE 8081
+# An api, unless another program is named. That it serves requests is what the check of web says.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8090", "/metrics"]
 CMD ["stonechat-api", "--push.processes=0", "--metrics.port=8090"]
-
-FROM programs AS push
-EXPOSE 8081
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/healthy", "8081", "/readyz"]
-CMD ["stonechat-push", "--port=8080", "--push.bind=0.0.0.0", "--push.port=8081", "--metrics.port=8090"]
 
 FROM programs AS web
 USER root

@@ -1,4 +1,6 @@
-"""One engine for all tests of containers, and the images built by it once, under the names of docker-compose.yml."""
+"""One engine for all tests of containers.
+
+The images are built by the files for Compose; what one of them has built, the next finds in the engine's cache."""
 
 from __future__ import annotations
 
@@ -7,11 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.engine import BASE, Engine, UnavailableError
-from support.stack import ROOT
-
-# All but the image of a whole node, which has no target and is called stonechat.
-TARGETS = ("api", "push", "web", "redis", "balancer", "postgres")
+from support.engine import Engine, UnavailableError
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +25,3 @@ def engine() -> Iterator[Engine]:
         raise pytest.fail.Exception(str(reason), pytrace=False) from None
     finally:
         engine.stop()
-
-
-@pytest.fixture(scope="session")
-def images(engine: Engine) -> list[str]:
-    """All images, built on the base of the test; the host's network stands for the engine's, which has no way out."""
-    build = ("docker", "build", "--network=host", f"--build-arg=BASE={BASE}")
-    for target in TARGETS:
-        engine.run(*build, f"--target={target}", f"--tag=stonechat-{target}", str(ROOT), timeout=1800)
-    engine.run(*build, "--tag=stonechat", str(ROOT), timeout=1800)
-    return ["stonechat", *(f"stonechat-{target}" for target in TARGETS)]

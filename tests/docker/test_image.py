@@ -13,42 +13,25 @@ import pytest
 
 from support.compose import Deployment, shown
 from support.engine import BASE, Engine
-from support.stack import ROOT, setting_name
 from support.waiting import wait_until
 
 IMAGE_MB_MAX = 40  # beyond the base
 USER_ID = "800"
 NODE = "stonechat"
 
-# Of the container's inside, or said by docker-compose itself.
-NOT_PASSED_ON = {"bind", "data", "api.socket", "push.bind", "push.port", "metrics.port"}
-
 
 @pytest.fixture(scope="module")
-def node(engine: Engine, images: list[str]) -> Iterator[Deployment]:
-    assert images
+def node(engine: Engine) -> Iterator[Deployment]:
     node = Deployment(engine, "docker-compose.one.yml")
     try:
-        node.up()
+        assert "\nBuilding stonechat\n" in node.up_from_nothing()
         yield node
     finally:
         node.type("docker-compose down --volumes")
 
 
-# In docker-compose.yml the containers' names are the nodes'.
-@pytest.mark.parametrize(
-    ("file", "more"), [("docker-compose.yml", {"push.node"}), ("docker-compose.one.yml", set[str]())]
-)
-def test_every_setting_is_passed_on(file: str, more: set[str]) -> None:
-    settings = re.findall(r"^#([a-z._]+) =", (ROOT / "conf/stonechat.conf").read_text(), re.MULTILINE)
-    wanted = {setting_name(setting) for setting in set(settings) - NOT_PASSED_ON - more}
-    # Alone, or with what holds when nothing is said: NAME=${NAME:-...}
-    passed_on = re.findall(r"^ +- (STONECHAT_\w+)(?:=\$\{\1:-.*\})?$", (ROOT / file).read_text(), re.MULTILINE)
-    assert set(passed_on) == wanted
-
-
-def test_the_image_is_small(engine: Engine, images: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    whole, base = engine.size_mb(images[0]), engine.size_mb(BASE)
+def test_the_image_is_small(node: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    whole, base = node.engine.size_mb(NODE), node.engine.size_mb(BASE)
     with capsys.disabled():
         print(f"\nthe image has {whole:.0f} MB, {base:.0f} MB of them its base")
     assert whole - base < IMAGE_MB_MAX

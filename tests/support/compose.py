@@ -1,6 +1,7 @@
 """What a file for Compose starts, on a port of its own: up, down, and looking into its containers.
 
-Commands are typed as a person types them, in the checkout; the blocks of README.md are among them."""
+Commands are typed as a person types them, in the checkout; the blocks of README.md are among them. The images are built
+by the file itself, on the base of the tests (tests/docker/build*.yml)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from support.client import Person
-from support.engine import Engine
+from support.engine import BASE, Engine
 from support.ports import free_block
 from support.stack import ROOT, Stack
 from support.waiting import wait_until
@@ -21,6 +22,7 @@ from support.waiting import wait_until
 PROJECT = "stonechat-test"
 DOORS = ("web-1", "web-2", "push-1", "push-2")
 READY_WITHIN_S = 60.0
+BUILT_WITHIN_S = 1800.0
 BLOCK = re.compile(r"^<!-- docker: (?P<name>[\w-]+) -->\n+```sh\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 
 # A page of the documents has no terminal here.
@@ -57,38 +59,47 @@ class ComposeSite(Stack):
 
 
 class Deployment:
-    """The services of one file, or of several that add to each other; a container is named by its service.
+    """The services of one file; a container is named by its service.
 
-    With `doors`, each web and push container is published too, on the ports that tests/docker/doors.yml names."""
+    With `doors`, each web and push container is published too, on the ports that tests/docker/doors.yml names. With
+    `plugin`, version 2 of Compose (`docker compose`) does all, with the builder that it prefers."""
 
-    def __init__(self, engine: Engine, file: str, *, doors: bool = False, **env: str) -> None:
+    def __init__(self, engine: Engine, file: str, *, doors: bool = False, plugin: bool = False, **env: str) -> None:
         self.engine = engine
+        self.program = "docker compose" if plugin else "docker-compose"
+        self.printed = ""  # by the first up
         self.port = free_block()
         self.url = f"http://127.0.0.1:{self.port}"
         self.door_ports = {name: self.port + 1 + n for n, name in enumerate(DOORS)} if doors else {}
         self.env = {
             "STONECHAT_PORT": str(self.port),
             "COMPOSE_PROJECT_NAME": PROJECT,
-            "COMPOSE_FILE": f"{file}:tests/docker/doors.yml" if doors else file,
+            "COMPOSE_FILE": f"{file}:{file.replace('docker-compose', 'tests/docker/build')}",
+            "STONECHAT_TEST_BASE": BASE,
         }
+        if doors:
+            self.env["COMPOSE_FILE"] += ":tests/docker/doors.yml"
+        if plugin:
+            self.env["DOCKER_BUILDKIT"] = "1"
         self.env |= {name.upper().replace("-", "_"): str(port) for name, port in self.door_ports.items()} | env
 
-    def type(self, text: str, **env: str) -> str:
+    def type(self, text: str, *, timeout: float = 180, **env: str) -> str:
         """Types commands in the checkout; what they printed."""
-        return self.engine.run(
-            "bash",
-            "-euo",
-            "pipefail",
-            "-c",
-            text.replace(*NO_TERMINAL),
-            cwd=ROOT,
-            timeout=180,
-            **(self.env | env),
-        )
+        text = text.replace(*NO_TERMINAL).replace("docker-compose ", f"{self.program} ")
+        return self.engine.run("bash", "-euo", "pipefail", "-c", text, cwd=ROOT, timeout=timeout, **(self.env | env))
 
-    def up(self) -> None:
-        self.type(shown()["start"])
+    def up(self) -> str:
+        """As README.md says; what it printed, also of the building."""
+        printed = self.type(f"{{\n{shown()['start']}}} 2>&1", timeout=BUILT_WITHIN_S)
         self.wait_ready()
+        return printed
+
+    def up_from_nothing(self) -> str:
+        """With none of the images there."""
+        for image in self.images():
+            assert not self.engine.run("docker", "images", "--quiet", image), f"{image} is there already"
+        self.printed = self.up()
+        return self.printed
 
     def wait_ready(self) -> None:
         try:
@@ -105,6 +116,11 @@ class Deployment:
 
     def logs(self) -> str:
         return self.type("docker-compose logs --no-color")
+
+    def images(self) -> list[str]:
+        """The names of all that the file starts."""
+        config = self.type("docker-compose config")
+        return sorted(set(re.findall(r"^ *image: (\S+)$", config, re.MULTILINE)))
 
     # -- containers
     def services(self) -> list[str]:

@@ -15,12 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from support.stack import ROOT
 from support.waiting import wait_until
 
 BASE = "stonechat-base:test"
 START_WITHIN_S = 60.0
 
-# Three times what the stages of the image take.
+# Half as much again as the stages of the images and the containers take.
 IN_MEMORY_BYTES = 3 << 30
 
 # With mount points of its own, and ended when the tests are; works in a changed root directory as well.
@@ -71,9 +72,9 @@ class Engine:
             "PATH": os.environ["PATH"] + ":/usr/sbin",
             "HOME": str(self.folder),
             "DOCKER_HOST": f"unix://{self.folder}/socket",
-            "DOCKER_BUILDKIT": "0",
             "LANG": "C.UTF-8",
         }
+        self._choose_client()
 
     def start(self) -> Engine:
         dockerd = reachable("dockerd")
@@ -85,6 +86,21 @@ class Engine:
             if self._started():
                 return self
         raise UnavailableError(NOT_STARTED.format(log=self.log_tail()))
+
+    def _choose_client(self) -> None:
+        """The first docker that can use the engine's BuildKit: one of before 23, or one with the plug-in buildx.
+
+        Else any, with the old builder. Both take this Dockerfile, but what one has built the other builds anew."""
+        self.env["DOCKER_BUILDKIT"] = "1"
+        for folder in self.env["PATH"].split(":"):
+            client = Path(folder) / "docker"
+            asked = (client, "build", "--help")
+            if client.exists() and not subprocess.run(asked, env=self.env, capture_output=True, check=False).returncode:
+                (self.folder / "bin").mkdir()
+                (self.folder / "bin/docker").symlink_to(client)
+                self.env["PATH"] = f"{self.folder}/bin:{self.env['PATH']}"
+                return
+        self.env["DOCKER_BUILDKIT"] = "0"
 
     def _launch(self, dockerd: str, driver: str) -> None:
         root = self.folder / driver
@@ -140,6 +156,22 @@ class Engine:
         )
         assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout
+
+    def add_compose_plugin(self) -> None:
+        """Makes `docker compose` of this client, from what script/venv docker has installed."""
+        found = list((ROOT / "build/venv-docker/lib").glob("python3*/site-packages/compose/docker-compose"))
+        if not found:
+            raise UnavailableError("there is no plug-in for Compose: install it with script/venv docker")
+        plugins = self.folder / ".docker/cli-plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        (plugins / "docker-compose").symlink_to(found[0])
+
+    def forget_images(self) -> None:
+        """Deletes all images but the base; the builder keeps what it made them of."""
+        told = self.run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}")
+        named = [image for image in told.split() if image != BASE and "<none>" not in image]
+        if named:
+            self.run("docker", "rmi", *named)
 
     def size_mb(self, image: str) -> float:
         return int(self.run("docker", "image", "inspect", "--format", "{{.Size}}", image)) / 1e6
