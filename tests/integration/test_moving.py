@@ -217,7 +217,7 @@ def test_who_uses_a_source_is_named(source: str, tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_in_the_middle_of_a_write_is_named(source: str, tmp_path: Path) -> None:
-    with open(f"{path_of(source)}.write", "w") as turn:
+    with Path(f"{path_of(source)}.write").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         said = refused("--from", source, "--to", f"sqlite:{tmp_path}/destination.db")
     name = Path("/proc/self/comm").read_text().strip()
