@@ -24,9 +24,56 @@ static const char *
 columns_sql(struct test_database *test)
 {
 	return db_dialect(test->db) == DB_DIALECT_SQLITE
-		       ? "SELECT count(*) FROM pragma_table_info($1) WHERE name <> 'change_no'"
-		       : "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema()"
+		       ? "SELECT name FROM pragma_table_info($1) WHERE name <> 'change_no'"
+		       : "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema()"
 			 " AND table_name = $1 AND column_name <> 'change_no'";
+}
+
+/* What stands between the parentheses of its `load`, with a comma behind the last one too. */
+static const char *
+columns_of(const struct move_layout *layout, struct arena *arena)
+{
+	const char *from = strchr(layout->load, '(') + 1;
+
+	return arena_printf(arena, "%.*s, ", (int)strcspn(from, ")"), from);
+}
+
+static size_t
+count_names(const char *columns)
+{
+	size_t n = 0;
+
+	while ((columns = strstr(columns, ", ")) != NULL) {
+		columns += 2;
+		n++;
+	}
+	return n;
+}
+
+static bool
+is_named(const char *columns, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *columns; columns = strstr(columns, ", ") + 2)
+		if (strncmp(columns, name, len) == 0 && columns[len] == ',')
+			return true;
+	return false;
+}
+
+/* All statements of a table name the same columns in the same order. */
+static void
+check_statements(const struct move_layout *layout, const char *columns, struct arena *arena)
+{
+	int len = (int)strlen(columns) - 2;
+	const char *listed = arena_printf(arena, "INSERT INTO %s (%.*s) VALUES", layout->name, len, columns);
+	const char *selected = arena_printf(arena, "SELECT %.*s FROM %s ", len, columns, layout->name);
+
+	assert_ptr_equal(strstr(layout->put, listed), layout->put);
+	if (layout->page)
+		assert_ptr_equal(strstr(layout->page, selected), layout->page);
+	if (layout->one)
+		assert_ptr_equal(strstr(layout->one, selected), layout->one);
 }
 
 static void
@@ -36,15 +83,25 @@ every_column_has_its_place(void **state)
 
 	for (int table = 0; table < MOVE__MAX; table++) {
 		const struct move_layout *layout = &move_layouts[table];
+		CLEANUP(arena_finish) struct arena arena = {0};
+		const char *columns = columns_of(layout, &arena);
 		struct db_stmt *stmt = db_prepare(test->db, columns_sql(test));
+		size_t n = 0;
 		bool row;
 
+		check_statements(layout, columns, &arena);
 		db_bind_text(stmt, 1, layout->name);
-		check_ok(test, db_one(stmt, &row));
-		if (db_column_int64(stmt, 0) != (int64_t)strlen(layout->types))
-			fail_msg("table %s has %" PRId64 " columns, its layout %zu", layout->name,
-				 db_column_int64(stmt, 0), strlen(layout->types));
+		for (;; n++) {
+			check_ok(test, db_step(stmt, &row));
+			if (!row)
+				break;
+			if (!is_named(columns, db_column_text(stmt, 0, &arena)))
+				fail_msg("column %s of %s is moved nowhere: name it in move_layouts",
+					 db_column_text(stmt, 0, &arena), layout->name);
+		}
 		db_finish(stmt);
+		assert_int_equal(n, count_names(columns));
+		assert_int_equal(n, strlen(layout->types));
 	}
 	/* ... and every table: besides these there are meta and migrations. */
 	assert_int_equal(test_database_int64(test, db_dialect(test->db) == DB_DIALECT_SQLITE
