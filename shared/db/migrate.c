@@ -17,6 +17,17 @@ database_fault(const struct db *db, enum status status, struct fault *ret_fault)
 	return fault_set(ret_fault, status, "database_error", NULL, "the database failed: %s", db_error(db));
 }
 
+/* The turn to write, or the lock on the schema, did not come: there is nothing wrong with the database. */
+static enum status
+turn_fault(const struct db *db, enum status status, struct fault *ret_fault)
+{
+	if (db_trouble(db) != DB_TROUBLE_LOCKED && *db_error(db))
+		return database_fault(db, status, ret_fault);
+	return fault_set(
+		ret_fault, status, "database_busy", NULL,
+		"another program holds the database (another `stonechat migrate`?): when it has ended, run this again");
+}
+
 static enum status
 check_applied(const struct db *db, int64_t version, const char *checksum, struct fault *ret_fault)
 {
@@ -133,7 +144,7 @@ apply_next(struct db *db, void (*report)(void *context, const struct migration *
 	*ret_applied = NULL;
 	status = db_lock_schema(db);
 	if (status != OK)
-		return database_fault(db, status, ret_fault);
+		return turn_fault(db, status, ret_fault);
 	TRY(read_version(db, &version, ret_fault));
 	if (version == (int64_t)n_migrations)
 		return OK;
@@ -159,7 +170,7 @@ migrate_run(struct db *db, void (*report)(void *context, const struct migration 
 	do {
 		status = db_begin(db, DB_WRITE);
 		if (status != OK)
-			return database_fault(db, status, ret_fault);
+			return turn_fault(db, status, ret_fault);
 		status = apply_next(db, report, context, &applied, ret_fault);
 		if (status != OK || !applied) {
 			db_rollback(db);
