@@ -336,20 +336,26 @@ is_unknown(const struct write_op *op)
 	return op->fault.code && strcmp(op->fault.code, "outcome_unknown") == 0;
 }
 
+enum { VAIN_MAX_MS = 2000 };
+
 /* Each in its own transaction. What nobody can write now is not tried 512 times (false is returned), and neither is a
- * conversation that somebody else keeps locked. */
+ * conversation that somebody else keeps locked, nor anything more when many are, as behind a LOCK TABLE. */
 static bool
 run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 {
-	bool conversation_held;
+	bool conversation_held, any_committed = false;
+	int64_t vain_ms = 0;
 
 	for (size_t i = 0; i < n_ops; i++) {
+		int64_t began_ms = clock_monotonic_ms();
 		enum outcome outcome = attempt(runner, &ops[i], 1, &conversation_held);
 		struct fault fault = ops[i]->fault;
 
-		if (outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) {
+		vain_ms += outcome == OUTCOME_FAILED ? clock_monotonic_ms() - began_ms : 0;
+		any_committed = any_committed || outcome == OUTCOME_COMMITTED;
+		if ((outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) || vain_ms > VAIN_MAX_MS) {
 			fail_all(ops + i, n_ops - i, &fault);
-			return false;
+			return outcome != OUTCOME_REFUSED && any_committed;
 		}
 		while (outcome == OUTCOME_FAILED && conversation_held && i + 1 < n_ops &&
 		       same_conversation(ops[i], ops[i + 1])) {

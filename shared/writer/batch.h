@@ -74,7 +74,7 @@ void locks_forget(struct batch *batch);
 bool locks_note(struct batch *batch);
 
 /* ERR_UNAVAILABLE with the time that is left, when a conversation or person is held and nobody may try yet. */
-MUST_USE enum status locks_refuse(struct held *held, const char *id, struct fault *ret_fault);
+MUST_USE enum status locks_refuse(struct held *held, const char *const *ids, size_t n_ids, struct fault *ret_fault);
 
 /* Runs the operations (the array is sorted in place): commits, publishes, and fills in status, fault and results. The caller
  * answers. False: nothing can be written at present, so what else waits need not be tried. */

@@ -86,20 +86,34 @@ held_has_any(struct held *held, const char *const *ids, size_t n_ids)
 	return any;
 }
 
+/* Under the mutex: the longest time that is left of any; 0 when all are over. */
+static int64_t
+longest_left(const struct held *held, const char *const *ids, size_t n_ids, int64_t now_ms)
+{
+	int64_t longest_ms = 0;
+
+	for (size_t n = 0; n < n_ids; n++) {
+		size_t i = find(held, ids[n]);
+
+		if (i < held->n && held->entries[i].until_ms - now_ms > longest_ms)
+			longest_ms = held->entries[i].until_ms - now_ms;
+	}
+	return longest_ms;
+}
+
 int64_t
-held_refuses_ms(struct held *held, const char *id, int64_t now_ms)
+held_refuses_ms(struct held *held, const char *const *ids, size_t n_ids, int64_t now_ms)
 {
 	int64_t left_ms = 0;
-	size_t i;
 
 	pthread_mutex_lock(&held->mutex);
-	i = find(held, id);
-	if (i < held->n) {
-		left_ms = held->entries[i].until_ms - now_ms;
-		if (left_ms <= 0) {
+	if (held->n > 0)
+		left_ms = longest_left(held, ids, n_ids, now_ms);
+	for (size_t n = 0; n < n_ids && held->n > 0 && left_ms == 0; n++) {
+		size_t i = find(held, ids[n]);
+
+		if (i < held->n)
 			held->entries[i].until_ms = now_ms + HELD_TRY_MS;
-			left_ms = 0;
-		}
 	}
 	pthread_mutex_unlock(&held->mutex);
 	return left_ms;

@@ -38,8 +38,8 @@ void held_forget(struct held *held, const char *id);
 /* Whether any of them is remembered, be it that somebody may try. */
 bool held_has_any(struct held *held, const char *const *ids, size_t n_ids);
 
-/* How many milliseconds an operation on it is to be refused for; 0: it may go on, and is the only one until it is noted or
- * forgotten if it was held before. */
-int64_t held_refuses_ms(struct held *held, const char *id, int64_t now_ms);
+/* How many milliseconds an operation on all of them is to be refused for; 0: it may go on, and is the only one until they are
+ * noted or forgotten if they were held before. */
+int64_t held_refuses_ms(struct held *held, const char *const *ids, size_t n_ids, int64_t now_ms);
 
 #endif

@@ -28,9 +28,9 @@ sort_unique(const char **ids, size_t n)
 }
 
 enum status
-locks_refuse(struct held *held, const char *id, struct fault *ret_fault)
+locks_refuse(struct held *held, const char *const *ids, size_t n_ids, struct fault *ret_fault)
 {
-	int64_t wait_ms = held_refuses_ms(held, id, clock_monotonic_ms());
+	int64_t wait_ms = held_refuses_ms(held, ids, n_ids, clock_monotonic_ms());
 
 	if (wait_ms == 0)
 		return OK;
@@ -52,8 +52,8 @@ hold_back(struct batch *batch, enum db_lockable table, const char *const *ids, s
 	batch->row_by_row = true;
 	if (batch->n_ops > 1)
 		status = ERR_UNAVAILABLE;
-	for (size_t i = 0; i < n && status == OK && table == DB_LOCK_USERS; i++)
-		status = locks_refuse(&batch->runner->held, ids[i], ret_fault);
+	else if (table == DB_LOCK_USERS)
+		status = locks_refuse(&batch->runner->held, ids, n, ret_fault);
 	batch->held_back = status != OK;
 	return status;
 }

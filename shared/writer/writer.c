@@ -202,7 +202,7 @@ refuse_held(struct shard *shard, struct write_op *op)
 {
 	if (!op->conversation_id)
 		return OK;
-	op->status = locks_refuse(&shard->runner.held, op->conversation_id, &op->fault);
+	op->status = locks_refuse(&shard->runner.held, &op->conversation_id, 1, &op->fault);
 	return op->status;
 }
 

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.client import Api, new_name
+from support.client import Api, Person, new_name
 from support.database import Session
 from support.libpq import query
+from support.problems import problem
 from support.stack import Stack
 from support.waiting import wait_until
 
@@ -46,3 +47,29 @@ def test_of_two_first_sign_ups_one_administers(patient: Stack) -> None:
     assert ask(patient, "SELECT action FROM audit") == [("user.role_changed",)]
     for api in apis:
         api.close()
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """With the limits that it has by default."""
+    stack = Stack(database="postgres").start()
+    yield stack
+    wrong = stack.stop()
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_person_whom_somebody_locks_holds_up_nobody_else(stack: Stack) -> None:
+    ann, bob = Person.new(stack, "ann"), Person.new(stack, "bob")
+    talk = ann.conversation_with(bob)
+    with Session(stack.place.url) as holder:
+        holder.begin()
+        holder.query("SELECT 1 FROM users WHERE id = ? FOR NO KEY UPDATE", bob.id)
+        problem(Api(stack).log_in(bob.username), 503, "database_unavailable")  # it finds out by waiting
+        at_once = Api(stack).log_in(bob.username)
+        problem(at_once, 503, "database_unavailable")
+        assert 1 <= int(at_once.headers["Retry-After"]) <= 2
+        assert ann.send(talk, "to the conversation").status_code == 201
+        assert bob.send(talk, "from him, which changes no row of his").status_code == 201
+        assert Api(stack).log_in(ann.username).status_code == 200
+        holder.commit()
+    wait_until(lambda: Api(stack).log_in(bob.username).status_code == 200, "he is let in again")

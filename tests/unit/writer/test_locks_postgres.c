@@ -277,6 +277,44 @@ of_two_people_the_one_who_is_held_is_found(void **state)
 	WAIT_FOR(send_one(fixture, fixture->eve, fixture->bob, &wait_ms) == OK);
 }
 
+/* Nobody else's batch waits for as long as it takes to find out about each of many. */
+static void
+behind_a_locked_table_few_are_tried(void **state)
+{
+	enum { N_MANY = 24 };
+	struct fixture *fixture = *state;
+	struct batch_runner runner = {0};
+	struct write_send_message sends[N_MANY];
+	struct write_op *ops[N_MANY];
+	int64_t began_ms;
+
+	held_init(&runner.held);
+	check_ok(fixture->test, db_open(fixture->test->url, DB_ACCESS_WRITE, &runner.db, NULL));
+	for (int i = 0; i < N_MANY; i++) {
+		char id[ID_SIZE];
+
+		add_person(fixture->test, arena_printf(&fixture->test->arena, "p%d", i), id);
+		make_direct_send(&sends[i], id, id, NULL, "word");
+		ops[i] = &sends[i].op;
+	}
+	check_ok(fixture->test, db_begin(fixture->test->db, DB_WRITE));
+	check_ok(fixture->test, db_run_script(fixture->test->db, "LOCK TABLE conversations IN EXCLUSIVE MODE"));
+	began_ms = clock_monotonic_ms();
+	assert_false(batch_run(&runner, ops, N_MANY));
+	print_message("refused after %d ms, %zu were tried\n", (int)(clock_monotonic_ms() - began_ms), runner.held.n);
+	assert_in_range(runner.held.n, 1, 5); /* half a second each */
+	for (int i = 0; i < N_MANY; i++)
+		assert_refused(&sends[i].op, ERR_UNAVAILABLE, "database_unavailable");
+	let_go(fixture);
+	for (int i = 0; i < N_MANY; i++)
+		id_make(sends[i].draft.id);
+	WAIT_FOR(batch_run(&runner, ops, N_MANY) && sends[0].op.status == OK && sends[N_MANY - 1].op.status == OK);
+	for (int i = 0; i < N_MANY; i++)
+		arena_finish(&sends[i].op.arena);
+	held_finish(&runner.held);
+	db_close(runner.db);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -287,6 +325,7 @@ main(void)
 		CASE(two_writers_in_each_others_way_lose_nothing),
 		CASE(a_person_who_is_held_is_held_back_alone),
 		CASE(of_two_people_the_one_who_is_held_is_found),
+		CASE(behind_a_locked_table_few_are_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
