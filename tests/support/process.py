@@ -75,11 +75,14 @@ class Process:
         os.kill(self.pid, signal.SIGCONT)
 
     def end(self) -> tuple[int | None, float]:
-        """SIGTERM; the exit status (None: it had to be killed) and how many seconds it took."""
+        """SIGTERM; the exit status (None: it had to be killed) and how many seconds it took.
+
+        One that a test has frozen is thawed before, never after: LeakSanitizer stops the process at its end by
+        PTRACE_ATTACH, and a SIGCONT in that moment takes the SIGSTOP away for which it waits for ever."""
         assert self.child
         began = time.monotonic()
-        self.child.send_signal(signal.SIGTERM)
         self.child.send_signal(signal.SIGCONT)
+        self.child.send_signal(signal.SIGTERM)
         try:
             status: int | None = self.child.wait(END_WITHIN_S)
         except subprocess.TimeoutExpired:
