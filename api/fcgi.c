@@ -1,11 +1,16 @@
 /* FastCGI by libfcgi, one request a thread. The library has no timeouts; the web server in front reads requests whole before
- * it passes them on, so that a slow client never holds a thread. */
+ * it passes them on, so that a slow client never holds a thread.
+ *
+ * Connections are accepted here, not by the library: a thread that waits for one must be woken when this process ends and others,
+ * who share the listener, go on. It is woken by a signal, to which it listens only there. */
 #include "fcgi.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,6 +34,9 @@ enum {
 	BACKLOG = 1024,
 	DRAIN_MAX_BYTES = 4 * 1024 * 1024, /* of a body over its limit: read to its end, so that the answer arrives */
 	ACCEPT_PAUSE_MS = 100,             /* after a failed accept (no descriptors left), or it would spin */
+	REQUEST_WITHIN_MS = 500,           /* after the connection: a web server that connects has a request */
+	WAKE = SIGUSR1,
+	WAKE_AGAIN_MS = 10,    /* for one who was woken a moment before it waited */
 	STOP_WITHIN_MS = 4000, /* longer than a writer waits for its turn, so that its request is answered */
 };
 
@@ -127,6 +135,53 @@ let_others_finish(void)
 	pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
 }
 
+/* The wait ends by this, and all else goes on (no SA_RESTART). */
+static void
+on_wake(int number)
+{
+	(void)number;
+}
+
+static void
+listen_to_wakes(int how)
+{
+	sigset_t wake;
+
+	sigemptyset(&wake);
+	sigaddset(&wake, WAKE);
+	pthread_sigmask(how, &wake, NULL);
+}
+
+/* A connection, or -1: there is none, as errno says. Whoever shares the listener may take it instead. */
+static int
+accept_one(const struct fcgi *fcgi)
+{
+	int fd, error;
+
+	listen_to_wakes(SIG_UNBLOCK);
+	fd = accept4(fcgi->listener, NULL, NULL, SOCK_CLOEXEC);
+	error = errno;
+	listen_to_wakes(SIG_BLOCK);
+	errno = error;
+	return fd;
+}
+
+/* Reads the head of a request. The library's own listener is none: it never accepts. `keepConnection` is what makes it go on with
+ * a connection that is there; then it is what the request says. */
+static bool
+read_head(FCGX_Request *request, int fd)
+{
+	struct pollfd connection = {.fd = fd, .events = POLLIN};
+
+	if (poll(&connection, 1, REQUEST_WITHIN_MS) <= 0) {
+		close(fd);
+		return false;
+	}
+	request->ipcFd = fd;
+	request->keepConnection = 1;
+	return FCGX_Accept_r(request) == 0;
+}
+
 static void *
 run(void *argument)
 {
@@ -136,16 +191,17 @@ run(void *argument)
 	FCGX_Request request;
 
 	let_others_finish();
-	if (FCGX_InitRequest(&request, fcgi->listener, 0) != 0)
+	if (FCGX_InitRequest(&request, -1, 0) != 0)
 		abort();
 	while (!atomic_load(&fcgi->stopping)) {
-		int result = FCGX_Accept_r(&request);
+		int fd = accept_one(fcgi);
 
-		if (result == 0) {
+		if (fd >= 0 && read_head(&request, fd)) {
 			serve_one(&req, fcgi->app, &reader, &request);
-		} else if (!atomic_load(&fcgi->stopping)) {
-			if (result != -EINVAL) /* that is: the socket was taken away, and the signal is on its way */
-				log_warn("accept", LOG_S("error", strerror(-result)));
+			FCGX_Free(&request, 1); /* also when the web server would keep the connection */
+		} else if (fd < 0 && errno != EINTR && !atomic_load(&fcgi->stopping)) {
+			if (errno != EINVAL) /* that is: the socket was taken away, and the signal is on its way */
+				log_warn("accept", LOG_S("error", strerror(errno)));
 			pause_ms(ACCEPT_PAUSE_MS);
 		}
 	}
@@ -212,11 +268,11 @@ fcgi_start(struct app *app, int listener, struct fcgi **ret_fcgi, struct fault *
 {
 	size_t n_threads = (size_t)app->config->api_threads;
 
-	/* Else the library waits up to 2 s for the peer after accepting and when closing. */
+	/* Else the library waits up to 2 s for the peer when closing. */
 	setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1);
-	setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "500", 1);
 	if (FCGX_Init() != 0)
 		return fault_set(ret_fault, ERR_UNAVAILABLE, "fastcgi", NULL, "libfcgi cannot be started.");
+	sigaction(WAKE, &(struct sigaction){.sa_handler = on_wake}, NULL); /* in place of the library's own */
 
 	struct fcgi *fcgi = calloc(1, sizeof *fcgi + n_threads * sizeof fcgi->threads[0]);
 	if (!fcgi)
@@ -231,15 +287,31 @@ fcgi_start(struct app *app, int listener, struct fcgi **ret_fcgi, struct fault *
 }
 
 static bool
+join(pthread_t thread, int64_t until_ms)
+{
+	int64_t now_ms = clock_monotonic_ms(), again_ms;
+
+	for (; now_ms < until_ms; now_ms = clock_monotonic_ms()) {
+		again_ms = now_ms + WAKE_AGAIN_MS;
+		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC,
+					 &(struct timespec){.tv_sec = again_ms / 1000,
+							    .tv_nsec = again_ms % 1000 * 1000000}) == 0)
+			return true;
+		pthread_kill(thread, WAKE);
+	}
+	return false;
+}
+
+static bool
 join_all(struct fcgi *fcgi)
 {
-	struct timespec deadline;
+	int64_t until_ms = clock_monotonic_ms() + STOP_WITHIN_MS;
 	bool ended = true;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += STOP_WITHIN_MS / 1000;
 	for (size_t i = 0; i < fcgi->n_threads; i++)
-		ended = pthread_clockjoin_np(fcgi->threads[i], NULL, CLOCK_MONOTONIC, &deadline) == 0 && ended;
+		pthread_kill(fcgi->threads[i], WAKE);
+	for (size_t i = 0; i < fcgi->n_threads; i++)
+		ended = join(fcgi->threads[i], until_ms) && ended;
 	return ended;
 }
 
@@ -247,7 +319,6 @@ bool
 fcgi_stop(struct fcgi *fcgi)
 {
 	atomic_store(&fcgi->stopping, true);
-	FCGX_ShutdownPending();
 	if (!join_all(fcgi))
 		return false;
 	free(fcgi);

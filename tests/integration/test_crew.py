@@ -24,6 +24,7 @@ from support.turn import database_held, wait_for_writer
 from support.waiting import wait_until
 
 PUSHES, APIS = 3, 2
+ENDS_WITHIN_S, PATIENCE = 1, 3
 ONE_REQUEST_S = 1.2  # the same signal after less than a second says nothing new
 MANY = {
     "push.processes": str(PUSHES),
@@ -147,6 +148,20 @@ def test_one_that_dies_again_and_again_is_waited_for(make_stack: MakeStack) -> N
     pauses = [int(re.findall(r"again_in_ms=(\d+)", line)[0]) for line in logged(stack.push, "process_died")]
     assert pauses == [0, 250, 500, 1000]
     assert pid_at(port + 1), "the other one was left alone"
+
+
+def test_one_that_is_told_to_end_alone_ends_soon(crowd: Stack) -> None:
+    """Also an API process with nothing to do, whose threads all wait at the socket that others go on with."""
+    for port in (*api_ports(crowd), push_ports(crowd)[0]):
+        pid = wait_until(lambda port=port: pid_at(port), "it is there")
+        began = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda pid=pid: not alive(pid), "it has ended", PATIENCE * ENDS_WITHIN_S)
+        print(f"it ended after {time.monotonic() - began:.2f} s")
+        wait_until(lambda port=port, pid=pid: pid_at(port) not in (0, pid), "it is replaced", 15)
+        process = crowd.api if port in api_ports(crowd) else crowd.push
+        assert "it ended with status 0" in logged(process, "process_died")[-1]
+    assert not logged(crowd.api, "stop"), "every request thread ended"
 
 
 def test_one_that_is_told_to_end_ends_alone(make_stack: MakeStack) -> None:
