@@ -79,6 +79,17 @@ etag_reply_not_modified(struct req *req, const char *etag)
 }
 
 enum status
+etag_reply_text(struct req *req, const char *etag, char *text, size_t len)
+{
+	if (etag_is_held(req, etag)) {
+		free(text);
+		return etag_reply_not_modified(req, etag);
+	}
+	req_add_header(req, "ETag", etag);
+	return req_reply_text(req, 200, text, len);
+}
+
+enum status
 etag_reply(struct req *req, json_t *json)
 {
 	const char *etag;
@@ -86,12 +97,10 @@ etag_reply(struct req *req, json_t *json)
 	char *text = json_to_text(json, &len);
 	enum status status = etag_make(req, "", text, 0, &etag);
 
-	if (status != OK || etag_is_held(req, etag)) {
-		free(text);
-		return status == OK ? etag_reply_not_modified(req, etag) : status;
-	}
-	req_add_header(req, "ETag", etag);
-	return req_reply_text(req, 200, text, len);
+	if (status == OK)
+		return etag_reply_text(req, etag, text, len);
+	free(text);
+	return status;
 }
 
 /* The revision that a tag of ours begins with; -1 for any other. */

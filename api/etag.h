@@ -29,6 +29,9 @@ MUST_USE enum status etag_wanted_rev(struct req *req, const char *conversation_i
 /* Answers 304 with the tag. Returns OK. */
 enum status etag_reply_not_modified(struct req *req, const char *etag);
 
+/* Answers 200 with the tag and ready JSON in malloc memory, which it takes, or 304 when that is held. Returns OK. */
+enum status etag_reply_text(struct req *req, const char *etag, char *text, size_t len);
+
 /* Answers 200 with what no revision names: its tag is of its bytes. 304 when that is held. Takes the json. */
 MUST_USE enum status etag_reply(struct req *req, json_t *json);
 

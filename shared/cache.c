@@ -261,6 +261,18 @@ cache_keep(const struct cache_miss *miss, const char *bytes, size_t len)
 	pthread_mutex_unlock(&cache->mutex);
 }
 
+struct cache_miss
+cache_outdated(struct cache *cache, const char *key)
+{
+	struct cache_miss miss = {.cache = cache};
+	size_t key_len = strlen(key);
+
+	assert(key_len < CACHE_KEY_SIZE);
+	memcpy(miss.key, key, key_len + 1);
+	metrics_add(METRIC_CACHE_OUTDATED, 1);
+	return miss;
+}
+
 void
 cache_miss_end(struct cache_miss *miss)
 {

@@ -35,6 +35,10 @@ bool cache_find(struct cache *cache, const char *key, char **ret_bytes, size_t *
  * over an eighth of the budget is not kept: it would cost too many others. */
 void cache_keep(const struct cache_miss *miss, const char *bytes, size_t len);
 
+/* A value that was found and turns out not to be right any more, where the key alone does not say so: cache_keep puts another in its
+ * place. Nobody waits for that. */
+struct cache_miss cache_outdated(struct cache *cache, const char *key);
+
 /* Whether the value was kept or not: wakes who waits for it. */
 void cache_miss_end(struct cache_miss *miss);
 #define CLEANUP_CACHE_MISS CLEANUP(cache_miss_end)

@@ -80,6 +80,12 @@ users_insert(struct db *db, struct user *user, const char *password_hash, struct
 	return strcmp(user->role, "admin") == 0 ? settle_first(db, user) : OK;
 }
 
+static enum status
+not_found(struct fault *ret_fault)
+{
+	return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
+}
+
 enum status
 users_get(struct db *db, struct arena *arena, const char *user_id, struct user *ret_user, struct fault *ret_fault)
 {
@@ -90,9 +96,31 @@ users_get(struct db *db, struct arena *arena, const char *user_id, struct user *
 	db_bind_text(stmt, 1, user_id);
 	TRY(db_one(stmt, &row));
 	if (!row)
-		return fault_set(ret_fault, ERR_NOT_FOUND, "user_not_found", NULL, "There is no such person.");
+		return not_found(ret_fault);
 	rows_read_user(stmt, arena, ret_user);
 	return OK;
+}
+
+enum status
+users_get_stamped(struct db *db, struct arena *arena, const char *user_id, struct stamped_user *ret_user,
+		  struct fault *ret_fault)
+{
+	CLEANUP_STMT struct db_stmt *stmt = db_prepare(
+		db, "SELECT " ROWS_USER_COLUMNS ", (SELECT value FROM meta WHERE key = 'names'),"
+		    " (SELECT value FROM meta WHERE key = 'epoch'), (SELECT value FROM meta WHERE key = 'timeline')"
+		    " FROM users WHERE id = $1 AND deleted_at IS NULL");
+	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE];
+	bool row;
+
+	db_bind_text(stmt, 1, user_id);
+	TRY(db_one(stmt, &row));
+	if (!row)
+		return not_found(ret_fault);
+	rows_read_user(stmt, arena, &ret_user->user);
+	db_column_copy(stmt, ROWS_N_USER_COLUMNS, ret_user->names, sizeof ret_user->names);
+	db_column_copy(stmt, ROWS_N_USER_COLUMNS + 1, epoch, sizeof epoch);
+	db_column_copy(stmt, ROWS_N_USER_COLUMNS + 2, written_on, sizeof written_on);
+	return meta_epoch_of(db, epoch, written_on, ret_user->epoch);
 }
 
 enum status

@@ -4,6 +4,7 @@
 
 #include "db/db.h"
 #include "model/user.h"
+#include "store/meta.h"
 
 /* Inserts; the very first user becomes admin (user->role is set). ERR_CONFLICT, code `username_taken`. */
 MUST_USE enum status users_insert(struct db *db, struct user *user, const char *password_hash, struct fault *ret_fault);
@@ -11,6 +12,14 @@ MUST_USE enum status users_insert(struct db *db, struct user *user, const char *
 /* ERR_NOT_FOUND (code `user_not_found`) also for a deleted one. */
 MUST_USE enum status users_get(struct db *db, struct arena *arena, const char *user_id, struct user *ret_user,
 			       struct fault *ret_fault);
+
+/* The same with the epoch and the stamp of the names (struct standing) that are there with it. */
+struct stamped_user {
+	struct user user;
+	char epoch[EVENT_EPOCH_SIZE], names[META_VALUE_SIZE];
+};
+MUST_USE enum status users_get_stamped(struct db *db, struct arena *arena, const char *user_id,
+				       struct stamped_user *ret_user, struct fault *ret_fault);
 
 /* For logging in: by folded name, with the password hash. ERR_NOT_FOUND. */
 MUST_USE enum status users_get_by_name(struct db *db, struct arena *arena, const char *username_key,

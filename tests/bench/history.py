@@ -6,7 +6,7 @@
 
 Two api processes with the same database differ in their cache alone. `same`: everybody asks for the newest page of one
 conversation, which after the first request is kept; `other`: no page is asked for twice, so that keeping it is in vain;
-`held`: the client has the page and says so; `list`: the newest conversations, which are never kept. Then crowds: each
+`held`: the client has the page and says so; `list`: the newest conversations, with nothing kept. Then crowds: each
 page is asked for by so many people, in turn at one of so many processes. The ratios count. Needs wrk and PostgreSQL.
 
 PostgreSQL is --distance-ms away, there and back (support/delay.c).

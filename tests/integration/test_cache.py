@@ -193,7 +193,7 @@ def test_every_answer_is_the_database_at_its_revision(two: Stack, rooms: list[Ro
         f"{sum(len(room.states) for room in rooms)} revisions, {sum(len(room.answers) for room in rooms)} answers;",
         seen,
     )
-    assert seen["hits"] >= 100 and seen["misses"] >= 100 and seen["evicted"] >= 10, seen
+    assert seen["hits"] >= 40 and seen["misses"] >= 40 and seen["evicted"] >= 10, seen
 
 
 def warm(room: Room) -> Json:

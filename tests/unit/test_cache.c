@@ -46,8 +46,7 @@ keep_text(struct cache *cache, const char *key, const char *text, size_t len)
 
 	if (cache_find(cache, key, &bytes, &found_len, &miss)) { /* written over all the same */
 		free(bytes);
-		miss.cache = cache;
-		snprintf(miss.key, sizeof miss.key, "%s", key);
+		miss = cache_outdated(cache, key);
 	}
 	cache_keep(&miss, text, len);
 	cache_miss_end(&miss);
