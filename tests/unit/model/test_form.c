@@ -12,14 +12,15 @@
 #include "json.h"
 #include "model/changes.h"
 #include "model/form.h"
+#include "model/user.h"
 
 /* A changed digest means changed JSON: give MODEL_FORM another number and write both here. */
-#define FORM_AND_DIGEST "1 Rqc-diulkjmwNpCk39PJyA"
+#define FORM_AND_DIGEST "1 OVkpCmd_iwR7bhttfy2SvA"
 
 static void
 the_form_is_that_of_the_json(void **state)
 {
-	char ada[ID_SIZE] = "01890000-0000-7000-8000-00000000000a", digest[ID_DIGEST_SIZE], *texts[2], form[64];
+	char ada[ID_SIZE] = "01890000-0000-7000-8000-00000000000a", digest[ID_DIGEST_SIZE], *texts[3], form[64];
 	struct reaction reaction = {.emoji = "+1", .count = 1, .user_ids = &ada, .n_user_ids = 1};
 	struct message messages[2] = {
 		{.id = "1",
@@ -63,16 +64,19 @@ the_form_is_that_of_the_json(void **state)
 		.last_message = messages,
 		.muted_until_ms = 1,
 	};
+	struct user user = {.id = "a", .username = "ada", .display_name = "Ada", .role = "admin", .created_at_ms = 1};
 	size_t len;
 
 	(void)state;
 	texts[0] = json_to_text(message_page_to_json(&page), &len);
 	texts[1] = json_to_text(conversation_to_json(&conversation), &len);
-	id_digest((const char *const *)texts, 2, digest);
+	texts[2] = json_to_text(me_to_json(&user), &len); /* what others see begins it */
+	id_digest((const char *const *)texts, 3, digest);
 	snprintf(form, sizeof form, MODEL_FORM " %s", digest);
 	assert_string_equal(form, FORM_AND_DIGEST);
 	free(texts[0]);
 	free(texts[1]);
+	free(texts[2]);
 }
 
 int
