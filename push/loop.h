@@ -20,7 +20,7 @@ uv_loop_t *loop_uv(struct loop *loop);
 /* From any thread; items run in the order of posting. Takes no memory. */
 void loop_post(struct loop *loop, struct loop_item *item);
 
-/* Runs until loop_stop (SIGTERM and SIGINT call it through uv_signal, see main). */
+/* Runs until loop_stop (main calls it when the process has been told to end). */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 

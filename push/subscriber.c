@@ -7,6 +7,8 @@
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,9 @@ struct subscriber {
 	struct loop *loop;
 	const char *path, *host;
 	int port;
+	char address[INET6_ADDRSTRLEN]; /* of the host, as last found; "": not yet */
+	uv_getaddrinfo_t lookup;
+	bool looking; /* `lookup` is under way */
 	struct subscriber_events events;
 	void *context;
 	char heartbeat[ID_SIZE + 2];             /* n:<random> */
@@ -94,7 +99,7 @@ static redisAsyncContext *
 open_connection(struct subscriber *subscriber)
 {
 	redisAsyncContext *redis = subscriber->path ? redisAsyncConnectUnix(subscriber->path)
-						    : redisAsyncConnect(subscriber->host, subscriber->port);
+						    : redisAsyncConnect(subscriber->address, subscriber->port);
 
 	if (!redis || redis->err) {
 		if (redis)
@@ -111,9 +116,57 @@ open_connection(struct subscriber *subscriber)
 	return redis;
 }
 
+static void connect_both(struct subscriber *subscriber);
+
+/* Takes the first address of IPv4, else the first of all, as hiredis does with a name: a Redis is often there alone. */
+static void
+keep_address(struct subscriber *subscriber, const struct addrinfo *found)
+{
+	const struct addrinfo *chosen = found;
+
+	while (chosen && chosen->ai_family != AF_INET)
+		chosen = chosen->ai_next;
+	if (!chosen)
+		chosen = found;
+	if (getnameinfo(chosen->ai_addr, chosen->ai_addrlen, subscriber->address, sizeof subscriber->address, NULL, 0,
+			NI_NUMERICHOST) != 0)
+		subscriber->address[0] = '\0';
+}
+
+static void
+on_found(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+	struct subscriber *subscriber = lookup->data;
+
+	subscriber->looking = false;
+	if (status == 0)
+		keep_address(subscriber, found);
+	else
+		log_debug("redis_host", LOG_S("host", subscriber->host), LOG_S("reason", uv_strerror(status)));
+	uv_freeaddrinfo(found);
+	if (status == 0 && !subscriber->listening && !subscriber->stopping)
+		connect_both(subscriber);
+}
+
+/* hiredis would look the host up by itself and block the loop for as long as a name server is silent. Each attempt asks anew and
+ * goes to the address found before, if there is one: what is found meanwhile is for the next attempt. */
+static void
+look_up(struct subscriber *subscriber)
+{
+	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+
+	if (subscriber->path || subscriber->looking)
+		return;
+	subscriber->lookup.data = subscriber;
+	subscriber->looking = uv_getaddrinfo(loop_uv(subscriber->loop), &subscriber->lookup, on_found, subscriber->host,
+					     NULL, &hints) == 0;
+}
+
 static void
 connect_both(struct subscriber *subscriber)
 {
+	if (!subscriber->path && !subscriber->address[0])
+		return; /* when it is found */
 	subscriber->listening = open_connection(subscriber);
 	subscriber->commands = subscriber->listening ? open_connection(subscriber) : NULL;
 	if (!subscriber->commands) {
@@ -140,6 +193,7 @@ on_tick(uv_timer_t *timer)
 	if (!subscriber->listening || !subscriber->commands) {
 		lost(subscriber, "redis closed the connection");
 		subscriber->n_attempts++;
+		look_up(subscriber);
 		connect_both(subscriber);
 	} else {
 		beat(subscriber);
@@ -224,6 +278,8 @@ void
 subscriber_stop(struct subscriber *subscriber)
 {
 	subscriber->stopping = true;
+	if (subscriber->looking)
+		uv_cancel((uv_req_t *)&subscriber->lookup); /* one that has begun is waited for when the loop ends */
 	lost(subscriber, "stopping");
 	uv_close((uv_handle_t *)&subscriber->tick, NULL);
 }
