@@ -17,7 +17,7 @@ RUN objdump -p build/stonechat build/stonechat-api build/stonechat-push | sed -n
 	| xargs dpkg-query -S | cut -d: -f1 | sort -u >build/libraries
 
 # A user for each kind of program, and the folders that volumes begin as: with these owners they can be written to, or not.
-# A file in /secrets belongs to the group of who reads it.
+# A file in a folder of secrets belongs to the group of who reads it.
 FROM ${BASE} AS common
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /opt/stonechat
@@ -26,17 +26,18 @@ RUN add() { useradd --system --uid "$1" --user-group --home-dir "$3" --no-log-in
 	&& install -d -m 700 -o stonechat -g stonechat /data /data/keys /data/run /data/log \
 	&& install -d -m 750 -o stonechat -g stonechat /run/stonechat \
 	&& install -d -m 700 -o postgres -g postgres /var/lib/postgresql \
-	&& install -d -m 2750 -o postgres -g stonechat /secrets
+	&& install -d -m 2750 -o postgres -g stonechat /secrets && install -d -m 2750 -o redis -g stonechat /secrets.redis
 COPY script/setup script/
 
 # -- what Stonechat stands on
 FROM common AS redis
 RUN script/setup redis && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY conf/container conf/container
 USER redis
+VOLUME /secrets.redis
 EXPOSE 6379
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["bash", "-c", "[ \"$(redis-cli ping)\" = PONG ]"]
-# All that it holds can be lost, so it keeps nothing. Who may reach it is decided by the network it is in.
-CMD ["redis-server", "--bind", "* -::*", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", "/tmp"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=3 CMD ["conf/container/redis", "healthy"]
+CMD ["conf/container/redis"]
 
 FROM common AS balancer
 RUN script/setup balancer && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*

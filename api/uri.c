@@ -5,38 +5,13 @@
 
 #include "base/text.h"
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 uri_decode(struct arena *arena, const char *bytes, size_t len, bool plus, const char **ret_text)
 {
 	char *text = arena_alloc(arena, len + 1);
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; i < len; i++) {
-		if (bytes[i] == '%') {
-			int high = i + 2 < len ? hex_value(bytes[i + 1]) : -1;
-			int low = high >= 0 ? hex_value(bytes[i + 2]) : -1;
-
-			if (low < 0)
-				return false;
-			text[n++] = (char)(high * 16 + low);
-			i += 2;
-		} else {
-			text[n++] = bytes[i] == '+' && plus ? ' ' : bytes[i];
-		}
-	}
-	if (!text_is_utf8(text, n))
+	if (!text_percent_decode(bytes, len, plus, text, &n) || !text_is_utf8(text, n))
 		return false;
 	*ret_text = text;
 	return true;

@@ -17,13 +17,12 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "log.h"
-#include "redis.h"
+#include "redis_address.h"
 
 struct subscriber {
 	struct arena arena; /* the address */
 	struct loop *loop;
-	const char *path, *host;
-	int port;
+	struct redis_address where;
 	char address[INET6_ADDRSTRLEN]; /* of the host, as last found; "": not yet */
 	uv_getaddrinfo_t lookup;
 	bool looking; /* `lookup` is under way */
@@ -34,6 +33,7 @@ struct subscriber {
 	uv_timer_t tick;
 	int64_t heard_ms;    /* when a heartbeat came back */
 	unsigned n_attempts; /* to connect, since it was up */
+	bool refused;        /* said so since it was up */
 	bool up, stopping;
 };
 
@@ -95,11 +95,36 @@ on_connect(const redisAsyncContext *redis, int status)
 		subscriber->commands = NULL;
 }
 
+/* A refusal is said once until Redis is up; what follows on that connection is refused too, so it never comes up. */
+static void
+on_logged_in(redisAsyncContext *redis, void *data, void *unused)
+{
+	struct subscriber *subscriber = redis->data;
+	const redisReply *reply = data;
+
+	(void)unused;
+	if (!reply || reply->type != REDIS_REPLY_ERROR || subscriber->refused)
+		return;
+	subscriber->refused = true;
+	log_warn("redis_refuses", LOG_S("error", reply->str));
+}
+
+/* Says the password where there is one, before anything else. */
+static void
+log_in(redisAsyncContext *redis, const struct redis_address *address)
+{
+	if (address->user)
+		redisAsyncCommand(redis, on_logged_in, NULL, "AUTH %s %s", address->user, address->password);
+	else if (address->password)
+		redisAsyncCommand(redis, on_logged_in, NULL, "AUTH %s", address->password);
+}
+
 static redisAsyncContext *
 open_connection(struct subscriber *subscriber)
 {
-	redisAsyncContext *redis = subscriber->path ? redisAsyncConnectUnix(subscriber->path)
-						    : redisAsyncConnect(subscriber->address, subscriber->port);
+	const struct redis_address *where = &subscriber->where;
+	redisAsyncContext *redis =
+		where->path ? redisAsyncConnectUnix(where->path) : redisAsyncConnect(subscriber->address, where->port);
 
 	if (!redis || redis->err) {
 		if (redis)
@@ -113,6 +138,7 @@ open_connection(struct subscriber *subscriber)
 	}
 	redisAsyncSetConnectCallback(redis, on_connect);
 	redisAsyncSetDisconnectCallback(redis, on_disconnect);
+	log_in(redis, where);
 	return redis;
 }
 
@@ -142,7 +168,7 @@ on_found(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
 	if (status == 0)
 		keep_address(subscriber, found);
 	else
-		log_debug("redis_host", LOG_S("host", subscriber->host), LOG_S("reason", uv_strerror(status)));
+		log_debug("redis_host", LOG_S("host", subscriber->where.host), LOG_S("reason", uv_strerror(status)));
 	uv_freeaddrinfo(found);
 	if (status == 0 && !subscriber->listening && !subscriber->stopping)
 		connect_both(subscriber);
@@ -155,17 +181,17 @@ look_up(struct subscriber *subscriber)
 {
 	static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 
-	if (subscriber->path || subscriber->looking)
+	if (subscriber->where.path || subscriber->looking)
 		return;
 	subscriber->lookup.data = subscriber;
-	subscriber->looking = uv_getaddrinfo(loop_uv(subscriber->loop), &subscriber->lookup, on_found, subscriber->host,
-					     NULL, &hints) == 0;
+	subscriber->looking = uv_getaddrinfo(loop_uv(subscriber->loop), &subscriber->lookup, on_found,
+					     subscriber->where.host, NULL, &hints) == 0;
 }
 
 static void
 connect_both(struct subscriber *subscriber)
 {
-	if (!subscriber->path && !subscriber->address[0])
+	if (!subscriber->where.path && !subscriber->address[0])
 		return; /* when it is found */
 	subscriber->listening = open_connection(subscriber);
 	subscriber->commands = subscriber->listening ? open_connection(subscriber) : NULL;
@@ -218,6 +244,7 @@ on_heartbeat(struct subscriber *subscriber, bool came_round)
 		return;
 	subscriber->up = true;
 	subscriber->n_attempts = 0;
+	subscriber->refused = false;
 	uv_timer_start(&subscriber->tick, on_tick, SUBSCRIBER_HEARTBEAT_MS, 0); /* in place of the next attempt */
 	subscriber->events.up(subscriber->context);
 }
@@ -255,8 +282,7 @@ subscriber_create(struct loop *loop, const char *redis_url, const struct subscri
 
 	if (!subscriber)
 		abort();
-	status = redis_parse_url(redis_url, &subscriber->arena, &subscriber->path, &subscriber->host, &subscriber->port,
-				 ret_fault);
+	status = redis_address_parse(redis_url, &subscriber->arena, &subscriber->where, ret_fault);
 	if (status != OK) {
 		arena_finish(&subscriber->arena);
 		free(subscriber);

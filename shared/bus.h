@@ -12,7 +12,7 @@ enum { BUS_QUEUE_MAX = 65536 };
 
 struct bus;
 
-/* Starts the thread; Redis need not be there yet. `redis_url` is unix:<path> or redis://host:port. ERR_INVALID when the
+/* Starts the thread; Redis need not be there yet. `redis_url`: redis_address.h. ERR_INVALID when the
  * address has another form. */
 MUST_USE enum status bus_create(const char *redis_url, struct bus **ret_bus, struct fault *ret_fault);
 

@@ -22,7 +22,7 @@ struct config {
 	const char *bind;         /* bind: address of lighttpd */
 	const char *data;         /* data: folder */
 	const char *database_url; /* database.url: sqlite:<path> or postgres://...; may hold a password */
-	const char *redis_url;    /* redis.url: unix:<path> or redis://host:port */
+	const char *redis_url;    /* redis.url: redis_address.h */
 	const char *pipeline;     /* pipeline: direct | kafka */
 	const char *kafka_brokers;
 	const char **public_origins; /* public.origins: NULL-terminated list of scheme://host[:port] */

@@ -8,13 +8,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "log.h"
+#include "redis_address.h"
 
-enum { STANDARD_PORT = 6379, SHA_LEN = 40 };
+enum { SHA_LEN = 40 };
 
 struct loaded_script {
 	const char *text; /* NULL: free */
@@ -23,14 +22,13 @@ struct loaded_script {
 
 struct redis {
 	struct arena arena; /* the address */
-	const char *path;   /* of a unix socket, or NULL: */
-	const char *host;
-	int port;
+	struct redis_address address;
 	_Atomic enum redis_state state; /* changed with the mutex held */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	redisContext *context; /* NULL: not connected */
 	int64_t probe_at_ms;   /* while it is down: when it is tried again */
+	bool refused;          /* said so since it was up */
 	struct loaded_script scripts[REDIS_SCRIPTS_MAX];
 };
 
@@ -42,16 +40,60 @@ disconnect(struct redis *redis)
 	redis->context = NULL;
 }
 
+/* The next reply, or NULL when there is none; to be freed. */
+static redisReply *
+read_raw(struct redis *redis)
+{
+	void *reply = NULL;
+
+	return redisGetReply(redis->context, &reply) == REDIS_OK ? reply : NULL;
+}
+
+/* Whether the reply is there and no error; an error is said, once until Redis is up again: nobody sees it otherwise. */
+static bool
+is_granted(struct redis *redis, const redisReply *reply)
+{
+	bool refused = reply && reply->type == REDIS_REPLY_ERROR;
+
+	if (refused && !redis->refused)
+		log_warn("redis_refuses", LOG_S("error", reply->str));
+	redis->refused |= refused;
+	return reply && !refused;
+}
+
+/* Says the password where there is one. */
+static bool
+log_in(struct redis *redis)
+{
+	const struct redis_address *address = &redis->address;
+	const char *words[] = {"AUTH", address->user, address->password};
+	int n = 3;
+
+	if (!address->password)
+		return true;
+	if (!address->user)
+		words[--n - 1] = address->password;
+	if (redisAppendCommandArgv(redis->context, n, words, NULL) != REDIS_OK)
+		return false;
+
+	redisReply *reply = read_raw(redis);
+	bool granted = is_granted(redis, reply);
+	freeReplyObject(reply);
+	return granted;
+}
+
 static bool
 connect_to_redis(struct redis *redis)
 {
+	const struct redis_address *address = &redis->address;
 	const struct timeval timeout = {.tv_usec = REDIS_TIMEOUT_MS * 1000L};
 
 	disconnect(redis);
 	memset(redis->scripts, 0, sizeof redis->scripts);
-	redis->context = redis->path ? redisConnectUnixWithTimeout(redis->path, timeout)
-				     : redisConnectWithTimeout(redis->host, redis->port, timeout);
-	if (redis->context && !redis->context->err && redisSetTimeout(redis->context, timeout) == REDIS_OK)
+	redis->context = address->path ? redisConnectUnixWithTimeout(address->path, timeout)
+				       : redisConnectWithTimeout(address->host, address->port, timeout);
+	if (redis->context && !redis->context->err && redisSetTimeout(redis->context, timeout) == REDIS_OK &&
+	    log_in(redis))
 		return true;
 	disconnect(redis);
 	return false;
@@ -66,19 +108,12 @@ settle(struct redis *redis, bool up)
 	if (!up) {
 		disconnect(redis);
 		redis->probe_at_ms = clock_monotonic_ms() + REDIS_PROBE_MS;
+	} else {
+		redis->refused = false;
 	}
 	if (atomic_exchange(&redis->state, state) != state)
 		log_debug("redis_state", LOG_S("state", up ? "up" : "down"));
 	return up;
-}
-
-/* The next reply, or NULL when there is none; to be freed. */
-static redisReply *
-read_raw(struct redis *redis)
-{
-	void *reply = NULL;
-
-	return redisGetReply(redis->context, &reply) == REDIS_OK ? reply : NULL;
 }
 
 static bool
@@ -89,7 +124,7 @@ ping(struct redis *redis)
 	if (redis->context && redisAppendCommand(redis->context, "PING") == REDIS_OK)
 		reply = read_raw(redis);
 
-	bool fine = reply && reply->type != REDIS_REPLY_ERROR;
+	bool fine = is_granted(redis, reply);
 	freeReplyObject(reply);
 	return fine;
 }
@@ -277,8 +312,7 @@ redis_create(const char *redis_url, struct redis **ret_redis, struct fault *ret_
 		abort();
 	pthread_mutex_init(&redis->mutex, NULL);
 
-	enum status status =
-		redis_parse_url(redis_url, &redis->arena, &redis->path, &redis->host, &redis->port, ret_fault);
+	enum status status = redis_address_parse(redis_url, &redis->arena, &redis->address, ret_fault);
 	if (status != OK) {
 		redis_destroy(redis);
 		return status;
@@ -296,46 +330,4 @@ redis_destroy(struct redis *redis)
 	pthread_mutex_destroy(&redis->mutex);
 	arena_finish(&redis->arena);
 	free(redis);
-}
-
-static enum status
-refuse_url(struct fault *ret_fault, const char *redis_url, const char *problem)
-{
-	return fault_set(ret_fault, ERR_INVALID, "redis_url_invalid", "redis.url",
-			 "redis.url is unix:<path> or redis://<host>:<port>; \"%s\" %s.", redis_url, problem);
-}
-
-enum status
-redis_parse_url(const char *redis_url, struct arena *arena, const char **ret_path, const char **ret_host, int *ret_port,
-		struct fault *ret_fault)
-{
-	static const char unix_scheme[] = "unix:", tcp_scheme[] = "redis://";
-	long long port = STANDARD_PORT;
-
-	if (strncmp(redis_url, unix_scheme, strlen(unix_scheme)) == 0) {
-		const char *path = redis_url + strlen(unix_scheme);
-
-		if (!*path)
-			return refuse_url(ret_fault, redis_url, "has no path");
-		if (strlen(path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) /* hiredis would cut it */
-			return refuse_url(ret_fault, redis_url, "has a path that is too long for a socket");
-		*ret_path = arena_strdup(arena, path);
-		*ret_host = NULL;
-		*ret_port = 0;
-		return OK;
-	}
-	if (strncmp(redis_url, tcp_scheme, strlen(tcp_scheme)) != 0)
-		return refuse_url(ret_fault, redis_url, "is neither");
-
-	const char *host = redis_url + strlen(tcp_scheme), *end = host + strcspn(host, ":/@?");
-	if (*end && *end != ':')
-		return refuse_url(ret_fault, redis_url, "has more than a host and a port");
-	if (end == host)
-		return refuse_url(ret_fault, redis_url, "has no host");
-	if (*end && (!text_to_int64(end + 1, &port) || port < 1 || port > 65535))
-		return refuse_url(ret_fault, redis_url, "has a port that is not 1 to 65535");
-	*ret_path = NULL;
-	*ret_host = arena_memdup(arena, host, (size_t)(end - host));
-	*ret_port = (int)port;
-	return OK;
 }

@@ -54,7 +54,8 @@ struct redis_reply {
 	size_t n_items;
 };
 
-/* Connects when it is first used. `redis_url` is unix:<path> or redis://host:port; ERR_INVALID when it has another form. */
+/* Connects when it is first used. `redis_url`: redis_address.h; ERR_INVALID when it has another form. A Redis that refuses
+ * the password is one that is down; the log says what it said. */
 MUST_USE enum status redis_create(const char *redis_url, struct redis **ret_redis, struct fault *ret_fault);
 void redis_destroy(struct redis *redis);
 
@@ -71,9 +72,5 @@ bool redis_probe(struct redis *redis);
 
 /* What the last use found. */
 enum redis_state redis_state(const struct redis *redis);
-
-/* Splits a redis.url: *ret_path for a unix socket (else NULL), or host and port. Pointers go into the arena. */
-MUST_USE enum status redis_parse_url(const char *redis_url, struct arena *arena, const char **ret_path,
-				     const char **ret_host, int *ret_port, struct fault *ret_fault);
 
 #endif

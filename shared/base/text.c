@@ -293,3 +293,38 @@ text_normalize_emoji(struct arena *arena, const char *text)
 		return NULL;
 	return *emoji.at ? NULL : to_utf8(arena, emoji.normal, emoji.n_normal);
 }
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool
+text_percent_decode(const char *bytes, size_t len, bool plus, char *ret_text, size_t *ret_len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (bytes[i] == '%') {
+			int high = i + 2 < len ? hex_value(bytes[i + 1]) : -1;
+			int low = high >= 0 ? hex_value(bytes[i + 2]) : -1;
+
+			if (low < 0)
+				return false;
+			ret_text[n++] = (char)(high * 16 + low);
+			i += 2;
+		} else {
+			ret_text[n++] = bytes[i] == '+' && plus ? ' ' : bytes[i];
+		}
+	}
+	ret_text[n] = '\0';
+	*ret_len = n;
+	return true;
+}

@@ -38,4 +38,8 @@ char *text_normalize_emoji(struct arena *arena, const char *text);
 /* Decimal digits to an integer from 0 to 2^53 - 1; false for anything else (sign, space, empty, overflow). */
 bool text_to_int64(const char *text, long long *ret_value);
 
+/* Decodes %XX (RFC 3986 2.1), and with `plus` + as a space, into `ret_text`, which has room for len + 1 bytes and gets a NUL.
+ * False when two hexadecimal digits don't follow a %. */
+bool text_percent_decode(const char *bytes, size_t len, bool plus, char *ret_text, size_t *ret_len);
+
 #endif

@@ -252,25 +252,51 @@ def test_secrets_are_in_files_of_who_needs_them(deployment: Deployment) -> None:
     found = re.fullmatch(r"postgres://stonechat:([0-9a-f]{48})@10\.71\.84\.2:5432/stonechat", url)
     assert found
     password = found[1]
+    url = deployment.inside("redis", "cat /secrets.redis/redis.url").strip()
+    found = re.fullmatch(r"redis://:([0-9a-f]{48})@10\.71\.84\.3:6379", url)
+    assert found
     told = json.dumps([deployment.inspect(service) for service in ALL]) + deployment.logs()
-    assert password not in told
+    told += "".join(deployment.inside(service, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '") for service in RUNNING)
+    assert password not in told and found[1] not in told and "redis-server" in told
     readers = {
         file: {service for service in RUNNING if deployment.inside(service, f"[ ! -r {file} ] || echo yes") == "yes\n"}
-        for file in ("/secrets/database.url", "/data/keys/token.key")
+        for file in ("/secrets/database.url", "/secrets.redis/redis.url", "/data/keys/token.key")
     }
     programs = {"api-1", "api-2", "push-1", "push-2"}
-    assert readers == {"/secrets/database.url": programs | {"postgres"}, "/data/keys/token.key": programs}
+    assert readers == {
+        "/secrets/database.url": programs | {"postgres"},
+        "/secrets.redis/redis.url": programs | {"redis"},
+        "/data/keys/token.key": programs,
+    }
     psql = f"docker run --rm --network={PROJECT}_inside --entrypoint=psql stonechat-postgres -wc 'SELECT 1'"
     for name, why in (("stonechat", "no password supplied"), ("postgres", "no pg_hba.conf entry")):
         assert why in deployment.type(f"! {psql} postgres://{name}@postgres/stonechat 2>&1")
 
 
-def test_a_lost_password_is_made_anew(deployment: Deployment) -> None:
-    before = deployment.inside("postgres", "cat /secrets/database.url; rm /secrets/database.url")
-    deployment.type("docker-compose restart postgres api-1 api-2 push-1 push-2")
+def test_lost_passwords_are_made_anew(deployment: Deployment) -> None:
+    secrets = {"postgres": "/secrets/database.url", "redis": "/secrets.redis/redis.url"}
+    before = {service: deployment.inside(service, f"cat {file}; rm {file}") for service, file in secrets.items()}
+    deployment.type("docker-compose restart postgres redis api-1 api-2 push-1 push-2")
     deployment.wait_healthy(*RUNNING)
-    assert deployment.inside("postgres", "cat /secrets/database.url") != before
+    for service, file in secrets.items():
+        assert deployment.inside(service, f"cat {file}") != before[service]
+    deployment.site().wait_ready("ok")
     deployment.somebody("ann").close()
+
+
+def test_redis_answers_nobody_without_the_password(deployment: Deployment) -> None:
+    assert "NOAUTH" in deployment.inside("redis", "redis-cli ping")
+    assert deployment.inside("redis", "conf/container/redis healthy && echo yes") == "yes\n"
+
+
+def test_a_secret_that_is_missing_is_said(deployment: Deployment) -> None:
+    run = "docker-compose run --rm -T --no-deps {} api-1 stonechat status 2>&1 || :"
+    for option, said in (
+        ("-e STONECHAT_REDIS_URL_FILE=/secrets.redis/none", "/secrets.redis/none can't be read: No such file"),
+        ("-e STONECHAT_REDIS_URL=redis://r", "STONECHAT_REDIS_URL and STONECHAT_REDIS_URL_FILE are both set"),
+        ("-e STONECHAT_DATABASE_URL_FILE=/secrets/none", "/secrets/none can't be read: No such file"),
+    ):
+        assert said in deployment.type(run.format(option))
 
 
 def test_networks_end_where_they_must(deployment: Deployment) -> None:

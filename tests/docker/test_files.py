@@ -49,7 +49,7 @@ def test_both_builders_understand_the_dockerfile() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_both_versions_versions_of_compose_understand_it(file: str) -> None:
+def test_both_versions_of_compose_understand_it(file: str) -> None:
     read = content(file)
     assert {key for key in read if not key.startswith("x-")} <= {"services", "networks", "volumes"}
     assert not keys(read) & NEWER_THAN_1_29

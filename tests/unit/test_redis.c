@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/thread.h"
 #include "redis.h"
+#include "redis_address.h"
 
 static struct redis_server server;
 
@@ -22,6 +23,15 @@ tear_down(void **state)
 	(void)state;
 	redis_server_finish(&server);
 	return 0;
+}
+
+static void
+assert_same(const char *text, const char *wanted)
+{
+	if (wanted && text)
+		assert_string_equal(text, wanted);
+	else
+		assert_true(text == wanted);
 }
 
 static void
@@ -49,30 +59,52 @@ addresses_are_read(void **state)
 		{"redis://localhost:", NULL, NULL, -1},
 		{"redis://localhost:6379/1", NULL, NULL, -1},
 		{"redis://user@localhost", NULL, NULL, -1},
+		{"redis://@localhost", NULL, NULL, -1},
+		{"redis://user:@localhost", NULL, NULL, -1},
+		{"redis://:50%@localhost", NULL, NULL, -1},
+		{"redis://:a%00b@localhost", NULL, NULL, -1},
+		{"redis://:secret@", NULL, NULL, -1},
+		{"redis://:secret@localhost", NULL, "localhost", 6379},
+		{"redis://ann:s%40cret%25:x@localhost:7000", NULL, "localhost", 7000},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct arena arena = {0};
 		struct fault fault = {0};
-		const char *path = NULL, *host = NULL;
-		int port = -1;
-		enum status status = redis_parse_url(cases[i].url, &arena, &path, &host, &port, &fault);
+		struct redis_address address;
+		enum status status = redis_address_parse(cases[i].url, &arena, &address, &fault);
 
 		assert_int_equal(status, cases[i].port < 0 ? ERR_INVALID : OK);
-		assert_int_equal(port, cases[i].port);
-		if (status != OK)
+		if (status == OK) {
+			assert_int_equal(address.port, cases[i].port);
+			assert_same(address.path, cases[i].path);
+			assert_same(address.host, cases[i].host);
+		} else {
 			assert_string_equal(fault.field, "redis.url");
-		if (cases[i].path)
-			assert_string_equal(path, cases[i].path);
-		else
-			assert_null(path);
-		if (cases[i].host)
-			assert_string_equal(host, cases[i].host);
-		else
-			assert_null(host);
+			assert_null(strstr(fault.detail, "secret"));
+		}
 		arena_finish(&arena);
 	}
+}
+
+static void
+passwords_are_read(void **state)
+{
+	struct arena arena = {0};
+	struct redis_address address;
+
+	(void)state;
+	assert_int_equal(redis_address_parse("redis://localhost", &arena, &address, NULL), OK);
+	assert_null(address.user);
+	assert_null(address.password);
+	assert_int_equal(redis_address_parse("redis://:secret@localhost", &arena, &address, NULL), OK);
+	assert_null(address.user);
+	assert_string_equal(address.password, "secret");
+	assert_int_equal(redis_address_parse("redis://a%3Ann:s%40cret%25:x@localhost", &arena, &address, NULL), OK);
+	assert_string_equal(address.user, "a:nn");
+	assert_string_equal(address.password, "s@cret%:x");
+	arena_finish(&arena);
 }
 
 /* A command of at most eight words, by spaces. */
@@ -257,6 +289,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_read),
+		cmocka_unit_test(passwords_are_read),
 		cmocka_unit_test_setup_teardown(replies_of_all_kinds_come_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(scripts_are_remembered_and_sent_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_breaker_opens_and_closes, set_up, tear_down),
