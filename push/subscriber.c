@@ -150,10 +150,13 @@ keep_address(struct subscriber *subscriber, const struct addrinfo *found)
 {
 	const struct addrinfo *chosen = found;
 
-	while (chosen && chosen->ai_family != AF_INET)
-		chosen = chosen->ai_next;
-	if (!chosen)
-		chosen = found;
+	assert(found); /* an answer has at least one */
+	for (const struct addrinfo *one = found; one; one = one->ai_next) {
+		if (one->ai_family == AF_INET) {
+			chosen = one;
+			break;
+		}
+	}
 	if (getnameinfo(chosen->ai_addr, chosen->ai_addrlen, subscriber->address, sizeof subscriber->address, NULL, 0,
 			NI_NUMERICHOST) != 0)
 		subscriber->address[0] = '\0';
