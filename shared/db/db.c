@@ -122,6 +122,12 @@ db_checked(struct db *db, enum status status)
 }
 
 enum status
+db_failed_status(const struct db *db)
+{
+	return db->unread != OK ? db->unread : ERR_UNAVAILABLE;
+}
+
+enum status
 db_begin(struct db *db, enum db_transaction kind)
 {
 	if (db->transaction != TRANSACTION_NONE)
@@ -131,6 +137,7 @@ db_begin(struct db *db, enum db_transaction kind)
 	TRY(db_checked(db, db->driver->begin(db->connection, kind)));
 	db->transaction = kind == DB_WRITE ? TRANSACTION_WRITE : TRANSACTION_READ;
 	db->failed = false;
+	db->unread = OK;
 	return OK;
 }
 
@@ -146,7 +153,7 @@ db_commit(struct db *db, bool *ret_unknown)
 		db_misuse("commit with a statement in use", NULL);
 	if (db->failed) {
 		db_rollback(db);
-		status = ERR_UNAVAILABLE;
+		status = db_failed_status(db);
 	} else {
 		status = db_checked(db, db->driver->commit(db->connection, &unknown));
 		if (status != OK)
@@ -194,7 +201,7 @@ db_take_time(struct db *db)
 	if (db->transaction == TRANSACTION_NONE)
 		db_misuse("db_take_time outside a transaction", NULL);
 	if (db->failed)
-		return ERR_UNAVAILABLE;
+		return db_failed_status(db);
 	return db->driver->take_time ? db_checked(db, db->driver->take_time(db->connection)) : OK;
 }
 
@@ -213,28 +220,36 @@ db_lock(struct db *db, enum db_lockable table, const char *const *ids, size_t n_
 		if (strcmp(ids[i - 1], ids[i]) > 0)
 			db_misuse("db_lock with unsorted ids", NULL);
 	if (db->failed)
-		return ERR_UNAVAILABLE;
+		return db_failed_status(db);
 	return db_checked(db, db->driver->lock(db->connection, table, ids, n_ids));
+}
+
+enum status
+db_settle(struct db *db)
+{
+	if (db->failed)
+		return db_failed_status(db);
+	return db->driver->settle ? db_checked(db, db->driver->settle(db->connection)) : OK;
 }
 
 enum status
 db_lock_schema(struct db *db)
 {
 	require_write(db, "db_lock_schema outside a write transaction");
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->lock_schema(db->connection));
+	return db->failed ? db_failed_status(db) : db_checked(db, db->driver->lock_schema(db->connection));
 }
 
 enum status
 db_has_table(struct db *db, const char *name, bool *ret_has)
 {
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->has_table(db->connection, name, ret_has));
+	return db->failed ? db_failed_status(db) : db_checked(db, db->driver->has_table(db->connection, name, ret_has));
 }
 
 enum status
 db_change_no(struct db *db, int64_t *ret_change_no)
 {
 	require_write(db, "db_change_no outside a write transaction");
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->change_no(db->connection, ret_change_no));
+	return db->failed ? db_failed_status(db) : db_checked(db, db->driver->change_no(db->connection, ret_change_no));
 }
 
 enum status
@@ -242,13 +257,14 @@ db_change_position(struct db *db, int64_t *ret_position)
 {
 	if (db->transaction == TRANSACTION_NONE)
 		db_misuse("db_change_position outside a transaction", NULL);
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->change_position(db->connection, ret_position));
+	return db->failed ? db_failed_status(db)
+			  : db_checked(db, db->driver->change_position(db->connection, ret_position));
 }
 
 enum status
 db_timeline(struct db *db, int64_t *ret_timeline)
 {
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->timeline(db->connection, ret_timeline));
+	return db_checked(db, db->driver->timeline(db->connection, ret_timeline)); /* nothing is asked */
 }
 
 bool
@@ -261,7 +277,7 @@ enum status
 db_load(struct db *db, const char *sql, const char *rows, size_t len)
 {
 	require_write(db, "db_load outside a write transaction");
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->load(db->connection, sql, rows, len));
+	return db->failed ? db_failed_status(db) : db_checked(db, db->driver->load(db->connection, sql, rows, len));
 }
 
 enum status
@@ -269,7 +285,7 @@ db_lock_out(struct db *db)
 {
 	require_write(db, "db_lock_out outside a write transaction");
 	if (db->failed)
-		return ERR_UNAVAILABLE;
+		return db_failed_status(db);
 	return db->driver->lock_out ? db_checked(db, db->driver->lock_out(db->connection)) : OK;
 }
 
@@ -283,7 +299,7 @@ enum status
 db_run_script(struct db *db, const char *sql)
 {
 	require_write(db, "a script outside a write transaction");
-	return db->failed ? ERR_UNAVAILABLE : db_checked(db, db->driver->run_script(db->connection, sql));
+	return db->failed ? db_failed_status(db) : db_checked(db, db->driver->run_script(db->connection, sql));
 }
 
 struct db_keeper {

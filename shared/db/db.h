@@ -63,8 +63,10 @@ bool db_in_transaction(const struct db *db);
  * and nobody is at fault. */
 enum db_trouble {
 	DB_TROUBLE_NONE,
-	DB_TROUBLE_CLASH,  /* a deadlock: running the same again at once may succeed */
-	DB_TROUBLE_LOCKED, /* somebody kept a row locked for longer than is waited */
+	DB_TROUBLE_CLASH,               /* a deadlock: running the same again at once may succeed */
+	DB_TROUBLE_LOCKED,              /* somebody kept a row locked for longer than is waited */
+	DB_TROUBLE_CONVERSATION_LOCKED, /* the same, and it was db_lock that has waited */
+	DB_TROUBLE_USER_LOCKED,
 };
 enum db_trouble db_trouble(const struct db *db);
 
@@ -72,9 +74,13 @@ enum db_trouble db_trouble(const struct db *db);
 size_t db_writers(const struct db *db);
 
 /* Locks rows against other writers until the end of the transaction, in sorted order; the caller sorts. Nothing to do where
- * writers take turns anyway. ERR_UNAVAILABLE when the wait was too long. */
+ * writers take turns anyway. Asked like a statement (db_ask): that the wait was too long may be what the next one says, with
+ * ERR_UNAVAILABLE. */
 enum db_lockable { DB_LOCK_CONVERSATIONS, DB_LOCK_USERS };
 MUST_USE enum status db_lock(struct db *db, enum db_lockable table, const char *const *ids, size_t n_ids);
+
+/* Waits for what was asked. */
+MUST_USE enum status db_settle(struct db *db);
 
 /* The number that rows changed in this write transaction carry in change_no. */
 MUST_USE enum status db_change_no(struct db *db, int64_t *ret_change_no);
@@ -96,6 +102,12 @@ void db_bind_bool(struct db_stmt *stmt, int parameter, bool value);
 void db_bind_null(struct db_stmt *stmt, int parameter);
 /* NULL for a time of 0: optional times are 0 in structs and NULL in rows. */
 void db_bind_time(struct db_stmt *stmt, int parameter, int64_t wall_ms);
+
+/* Runs the statement without waiting for the answer: db_step does, for its first row. What is asked before anybody waits is one
+ * round trip, where the database is a server. Statements run in the order in which they are asked; when one fails, the others
+ * asked after it do too, and when its own answer is not read (db_finish), the next step or db_commit fails with its status. Only in
+ * a transaction. */
+void db_ask(struct db_stmt *stmt);
 
 /* One row further. ERR_CONFLICT: a uniqueness constraint; ERR_UNAVAILABLE: busy, full disk, connection lost, I/O error. Any
  * error ends the transaction it happens in, on every database: what follows in it fails with ERR_UNAVAILABLE, db_commit too,

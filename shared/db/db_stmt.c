@@ -12,6 +12,7 @@
 enum stmt_state {
 	STMT_IDLE,  /* in the cache */
 	STMT_READY, /* given out: to be bound */
+	STMT_ASKED, /* it runs, or has run to its first row */
 	STMT_ROW,   /* stepped: columns can be read */
 	STMT_DONE,  /* stepped to its end, failed, or its transaction is over */
 };
@@ -24,6 +25,8 @@ struct db_stmt {
 	enum stmt_state state;
 	int n_parameters;
 	bool writes;
+	enum status early_status; /* of a statement that was asked where nothing runs by itself */
+	bool early_row;
 	bool *is_bound; /* [n_parameters + 1] */
 	UT_hash_handle hh;
 };
@@ -139,6 +142,43 @@ check_before_first_step(const struct db_stmt *stmt)
 		db_misuse("a change outside a write transaction", stmt->sql);
 }
 
+void
+db_ask(struct db_stmt *stmt)
+{
+	struct db *db = stmt->db;
+
+	if (stmt->state != STMT_READY)
+		db_misuse("asked after it ran", stmt->sql);
+	if (db->transaction == TRANSACTION_NONE)
+		db_misuse("asked outside a transaction", stmt->sql);
+	if (!stmt->statement && !db->failed) {
+		db->unread = stmt->prepare_status;
+		db->failed = true;
+	}
+	if (db->failed)
+		return; /* db_step says it */
+	check_before_first_step(stmt);
+	stmt->state = STMT_ASKED;
+	if (db->driver->ask) {
+		db->driver->ask(stmt->statement);
+		return;
+	}
+	stmt->early_status = db_checked(db, db->driver->step(stmt->statement, &stmt->early_row));
+	if (stmt->early_status != OK)
+		db->unread = stmt->early_status;
+}
+
+/* The row that was there when it was asked. */
+static bool
+take_early(struct db_stmt *stmt, enum status *ret_status, bool *ret_row)
+{
+	if (stmt->state != STMT_ASKED || stmt->db->driver->ask)
+		return false;
+	*ret_status = stmt->early_status;
+	*ret_row = stmt->early_row;
+	return true;
+}
+
 enum status
 db_step(struct db_stmt *stmt, bool *ret_row)
 {
@@ -154,8 +194,10 @@ db_step(struct db_stmt *stmt, bool *ret_row)
 	if (!stmt->statement) {
 		status = stmt->prepare_status;
 		db->failed = db->transaction != TRANSACTION_NONE;
-	} else if (db->failed) {
-		status = ERR_UNAVAILABLE;
+	} else if (take_early(stmt, &status, &row)) {
+		/* as it was */
+	} else if (db->failed && stmt->state != STMT_ASKED) {
+		status = db_failed_status(db);
 	} else {
 		status = db_checked(db, db->driver->step(stmt->statement, &row));
 	}

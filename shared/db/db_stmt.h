@@ -15,6 +15,7 @@ struct db {
 	enum db_access access;
 	enum transaction_state transaction;
 	bool failed;                /* an error has ended the transaction: nothing runs in it any more */
+	enum status unread;         /* of a statement that was asked, and failed without anybody's reading that */
 	struct db_stmt *statements; /* by the address of their text */
 	size_t n_in_use;
 	char error[DB_ERROR_SIZE];
@@ -27,6 +28,9 @@ _Noreturn void db_misuse(const char *what, const char *sql);
  * the transaction it happened in: some databases do so themselves, some only after some errors, and none of it may show
  * above. */
 MUST_USE enum status db_checked(struct db *db, enum status status);
+
+/* What follows in a transaction that has failed: what nobody has been told yet, else ERR_UNAVAILABLE. */
+enum status db_failed_status(const struct db *db);
 
 /* The transaction is over: what is still in use can only be finished. */
 void db_stmt_end_all(struct db *db);

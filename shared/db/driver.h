@@ -42,6 +42,7 @@ struct db_driver {
 	enum status (*take_time)(struct db_connection *connection); /* see db_take_time; NULL: nothing limits it */
 	enum status (*lock)(struct db_connection *connection, enum db_lockable table, const char *const *ids,
 			    size_t n_ids);
+	enum status (*settle)(struct db_connection *connection); /* NULL: nothing is ever under way */
 	enum status (*lock_schema)(
 		struct db_connection *connection); /* against another migration, to the transaction's end */
 	enum status (*has_table)(struct db_connection *connection, const char *name, bool *ret_has);
@@ -59,6 +60,8 @@ struct db_driver {
 	void (*bind_int64)(struct db_statement *statement, int parameter, int64_t value);
 	void (*bind_bool)(struct db_statement *statement, int parameter, bool value);
 	void (*bind_null)(struct db_statement *statement, int parameter);
+	/* NULL: it is stepped at once. Else sends it, and step waits for the answer. */
+	void (*ask)(struct db_statement *statement);
 	enum status (*step)(struct db_statement *statement, bool *ret_row);
 	void (*reset)(struct db_statement *statement); /* ready for the next run, nothing bound */
 

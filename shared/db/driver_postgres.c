@@ -11,10 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "db/driver.h"
 
 enum { SCHEMA_LOCK = 0x53746f6e }; /* of pg_advisory_xact_lock: "Ston" */
+
+static void
+postgres_close(struct db_connection *connection)
+{
+	driver_postgres_lose(connection);
+	driver_postgres_destroy_own(connection);
+	free(connection->url);
+	free(connection);
+}
 
 static enum status
 postgres_open(const char *address, enum db_access access, struct db_connection **ret_connection,
@@ -26,25 +34,17 @@ postgres_open(const char *address, enum db_access access, struct db_connection *
 	if (!connection || asprintf(&connection->url, "postgresql:%s", address) < 0)
 		abort();
 	connection->access = access;
+	driver_postgres_make_own(connection);
 	status = driver_postgres_connect(connection);
 	if (status != OK && !(status == ERR_UNAVAILABLE && access == DB_ACCESS_READER)) {
 		fault_fill(ret_fault, status, status == ERR_INVALID ? "database_unfit" : "database_unavailable", NULL,
 			   "cannot use the database: %s", connection->error);
-		free(connection->url);
-		free(connection);
+		postgres_close(connection);
 		return status;
 	}
 	connection->opened = true;
 	*ret_connection = connection;
 	return OK;
-}
-
-static void
-postgres_close(struct db_connection *connection)
-{
-	driver_postgres_lose(connection);
-	free(connection->url);
-	free(connection);
 }
 
 static const char *
@@ -65,58 +65,30 @@ postgres_trouble(const struct db_connection *connection)
 	return connection->trouble;
 }
 
-static enum status
-begin(struct db_connection *connection, enum db_transaction kind)
-{
-	PGresult *result;
-
-	connection->begin_pending = kind == DB_READ;
-	if (kind == DB_READ)
-		return OK;
-	TRY(driver_postgres_query(connection,
-				  "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_current_xact_id()",
-				  &result));
-	connection->change_no = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
-	PQclear(result);
-	return OK;
-}
-
-/* A connection that turns out to be dead is made anew at once: nothing has been asked of it yet. */
+/* The server hears of it with what is asked first. */
 static enum status
 postgres_begin(struct db_connection *connection, enum db_transaction kind)
 {
 	bool is_new = !connection->handle;
 	enum status status = driver_postgres_connect(connection);
 
-	if (status == OK)
-		status = begin(connection, kind);
-	if (status == ERR_UNAVAILABLE && !connection->handle && !is_new && driver_postgres_connect(connection) == OK)
-		status = begin(connection, kind);
-	connection->in_transaction = status == OK;
+	connection->in_transaction = connection->begin_pending = status == OK;
+	connection->fresh = !is_new;
+	connection->owed = OK;
 	connection->trouble = DB_TROUBLE_NONE;
 	connection->kind = kind;
 	return status == OK ? OK : ERR_UNAVAILABLE;
-}
-
-/* For what is no prepared statement: BEGIN by itself. */
-static enum status
-begin_now(struct db_connection *connection)
-{
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
-	if (!connection->in_transaction || !connection->begin_pending)
-		return OK;
-	connection->begin_pending = false;
-	return driver_postgres_query(connection, DRIVER_POSTGRES_BEGIN_READ, NULL);
 }
 
 /* Nobody waits for the end of a read transaction: it changes nothing. */
 static void
 end_read(struct db_connection *connection)
 {
-	bool begun = connection->handle && connection->in_transaction && !connection->begin_pending;
+	bool begun = connection->handle && connection->in_transaction && !connection->begin_pending &&
+		     (driver_postgres_wait(connection) == OK || connection->handle);
 
 	connection->in_transaction = connection->begin_pending = connection->patient = false;
+	connection->owed = OK;
 	if (!begun)
 		return;
 	connection->end_unread = PQsendQuery(connection->handle, "ROLLBACK") && PQflush(connection->handle) >= 0;
@@ -124,13 +96,19 @@ end_read(struct db_connection *connection)
 		driver_postgres_lose(connection);
 }
 
-/* Only an error that leaves the session alone says for certain that nothing was committed. A warning with a COMMIT says that
- * it is on this server, and that nobody has waited for the standby that was to have it too. */
+static void
+end_write(struct db_connection *connection)
+{
+	connection->in_transaction = connection->begin_pending = connection->patient = false;
+	connection->owed = OK;
+}
+
+/* Only an error from the server, of the COMMIT or of what was asked before it, says for certain that nothing was committed. A warning
+ * with a COMMIT says that it is on this server, and that nobody has waited for the standby that was to have it too. */
 static enum status
 postgres_commit(struct db_connection *connection, bool *ret_unknown)
 {
-	PGresult *result;
-	enum status status;
+	struct db_statement *commit = connection->own[DRIVER_POSTGRES_COMMIT];
 	bool committed;
 
 	if (!connection->handle)
@@ -139,47 +117,60 @@ postgres_commit(struct db_connection *connection, bool *ret_unknown)
 		end_read(connection);
 		return OK;
 	}
-	connection->warned = false;
-	status = driver_postgres_query(connection, "COMMIT", &result);
-	if (status != OK) {
-		*ret_unknown = !connection->handle;
-		return *ret_unknown ? ERR_INTERNAL : ERR_UNAVAILABLE;
+	if (connection->begin_pending) { /* nothing was asked */
+		end_write(connection);
+		return OK;
 	}
-	committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
-	PQclear(result);
-	connection->in_transaction = false;
-	connection->patient = false;
+	if (connection->n_asked == 0)
+		connection->refused = false;
+	connection->warned = false;
+	driver_postgres_ask(commit);
+	if (driver_postgres_wait(connection) != OK) {
+		*ret_unknown = !connection->handle && !connection->refused;
+		return *ret_unknown ? ERR_INTERNAL : connection->owed;
+	}
+	committed = strcmp(PQcmdStatus(commit->result), "COMMIT") == 0;
+	end_write(connection);
 	*ret_unknown = committed && connection->warned;
 	if (*ret_unknown)
 		return ERR_INTERNAL;
 	return committed ? OK : ERR_UNAVAILABLE;
 }
 
+/* Keeps why it is rolled back, whatever the server still has to say. */
+static void
+roll_back(struct db_connection *connection)
+{
+	char error[sizeof connection->error];
+	enum db_trouble trouble;
+
+	if (driver_postgres_wait(connection) != OK && !connection->handle)
+		return;
+	memcpy(error, connection->error, sizeof error);
+	trouble = connection->trouble;
+	if (driver_postgres_query(connection, "ROLLBACK", NULL) != OK)
+		driver_postgres_lose(connection);
+	memcpy(connection->error, error, sizeof error);
+	connection->trouble = trouble;
+}
+
 static void
 postgres_rollback(struct db_connection *connection)
 {
-	char error[sizeof connection->error];
-
 	if (connection->kind == DB_READ) {
 		end_read(connection);
 		return;
 	}
-	if (connection->handle && connection->in_transaction) {
-		memcpy(error, connection->error, sizeof error); /* why it is rolled back */
-		if (driver_postgres_query(connection, "ROLLBACK", NULL) != OK)
-			driver_postgres_lose(connection);
-		memcpy(connection->error, error, sizeof error);
-	}
-	connection->in_transaction = false;
-	connection->patient = false;
+	if (connection->handle && connection->in_transaction && !connection->begin_pending)
+		roll_back(connection);
+	end_write(connection);
 }
 
 /* Runs a statement of the driver's own with one text; the result may be NULL. */
 static enum status
 run_with_text(struct db_connection *connection, const char *sql, const char *text, PGresult **ret_result)
 {
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
+	TRY(driver_postgres_settle(connection));
 	return driver_postgres_receive(connection,
 				       PQsendQueryParams(connection->handle, sql, 1, NULL, &text, NULL, NULL, 0),
 				       ret_result);
@@ -201,47 +192,37 @@ write_array(struct buf *buf, const char *const *ids, size_t n_ids)
 		abort(); /* it has no bound */
 }
 
-/* In the order of the ids, so that two writers never wait for each other. Weaker than FOR UPDATE: a message that refers to the
- * row needs not wait, and would do so in no order. */
 static enum status
 postgres_lock(struct db_connection *connection, enum db_lockable table, const char *const *ids, size_t n_ids)
 {
-	static const struct {
-		const char *name, *sql;
-	} statements[] = {
-		[DB_LOCK_CONVERSATIONS] = {"lock_conversations",
-					   "SELECT 1 FROM conversations WHERE id = ANY ($1::text[])"
-					   " ORDER BY id FOR NO KEY UPDATE"},
-		[DB_LOCK_USERS] = {"lock_users",
-				   "SELECT 1 FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE"},
+	static const enum driver_postgres_own which[] = {
+		[DB_LOCK_CONVERSATIONS] = DRIVER_POSTGRES_LOCK_CONVERSATIONS,
+		[DB_LOCK_USERS] = DRIVER_POSTGRES_LOCK_USERS,
 	};
-	struct buf array = {0};
-	enum status status;
+	struct db_statement *statement = connection->own[which[table]];
+	struct buf *array = &connection->lock_ids[table];
 
 	if (!connection->handle)
 		return ERR_UNAVAILABLE;
-	if (connection->locks_prepared[table] != connection->number)
-		TRY(driver_postgres_receive(connection,
-					    PQsendPrepare(connection->handle, statements[table].name,
-							  statements[table].sql, 1, NULL),
-					    NULL));
-	connection->locks_prepared[table] = connection->number;
-	write_array(&array, ids, n_ids);
-	status = driver_postgres_receive(connection,
-					 PQsendQueryPrepared(connection->handle, statements[table].name, 1,
-							     (const char *const[]){array.bytes}, NULL, NULL, 0),
-					 NULL);
-	buf_finish(&array);
-	return status;
+	if (statement->asked)
+		TRY(driver_postgres_wait(connection));
+	buf_clear(array);
+	write_array(array, ids, n_ids);
+	driver_postgres_bind_text(statement, 1, array->bytes);
+	driver_postgres_ask(statement);
+	return OK;
 }
 
 static enum status
 postgres_take_time(struct db_connection *connection)
 {
-	TRY(begin_now(connection));
+	TRY(driver_postgres_settle(connection));
 	connection->patient = true;
 	return driver_postgres_query(
-		connection, "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0", NULL);
+		connection,
+		"SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;"
+		" SET LOCAL plan_cache_mode = auto",
+		NULL);
 }
 
 /* A migration waits for the locks of those who are at work, but not for ever: they wait behind it. */
@@ -262,7 +243,6 @@ postgres_has_table(struct db_connection *connection, const char *name, bool *ret
 
 	if (!connection->in_transaction)
 		TRY(driver_postgres_connect(connection));
-	TRY(begin_now(connection));
 	TRY(run_with_text(connection, "SELECT to_regclass($1::text) IS NOT NULL", name, &result));
 	*ret_has = *PQgetvalue(result, 0, 0) == 't';
 	PQclear(result);
@@ -272,7 +252,12 @@ postgres_has_table(struct db_connection *connection, const char *name, bool *ret
 static enum status
 postgres_change_no(struct db_connection *connection, int64_t *ret_change_no)
 {
-	*ret_change_no = connection->change_no;
+	const struct db_statement *own = connection->own[DRIVER_POSTGRES_CHANGE_NO];
+
+	if (connection->begin_pending || own->asked)
+		TRY(driver_postgres_settle(connection));
+	TRY(own->status);
+	*ret_change_no = strtoll(PQgetvalue(own->result, 0, 0), NULL, 10);
 	return OK;
 }
 
@@ -281,7 +266,7 @@ postgres_change_position(struct db_connection *connection, int64_t *ret_position
 {
 	PGresult *result;
 
-	TRY(begin_now(connection));
+	TRY(driver_postgres_settle(connection));
 	TRY(driver_postgres_query(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())", &result));
 	*ret_position = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
 	PQclear(result);
@@ -309,7 +294,8 @@ postgres_lock_out(struct db_connection *connection)
 static enum status
 postgres_run_script(struct db_connection *connection, const char *sql)
 {
-	return connection->handle ? driver_postgres_query(connection, sql, NULL) : ERR_UNAVAILABLE;
+	TRY(driver_postgres_settle(connection));
+	return driver_postgres_query(connection, sql, NULL);
 }
 
 const struct db_driver db_driver_postgres = {
@@ -325,6 +311,7 @@ const struct db_driver db_driver_postgres = {
 	.rollback = postgres_rollback,
 	.take_time = postgres_take_time,
 	.lock = postgres_lock,
+	.settle = driver_postgres_settle,
 	.lock_schema = postgres_lock_schema,
 	.has_table = postgres_has_table,
 	.change_no = postgres_change_no,
@@ -332,6 +319,7 @@ const struct db_driver db_driver_postgres = {
 	.timeline = postgres_timeline,
 	.trouble = postgres_trouble,
 	.prepare = driver_postgres_prepare,
+	.ask = driver_postgres_ask,
 	.destroy = driver_postgres_destroy,
 	.bind_text = driver_postgres_bind_text,
 	.bind_int64 = driver_postgres_bind_int64,

@@ -18,19 +18,20 @@ enum {
 };
 
 /* What a role or database has of its own in place of the first three holds (ALTER ROLE ... SET). A commit that is acknowledged
- * is on the disk, whatever they say. Compiling a query takes longer than any of ours. */
-static const char greet[] =
-	"SELECT CASE current_setting('statement_timeout') WHEN '0' THEN set_config('statement_timeout', '5s', false) END,"
-	" CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '500ms', false) END,"
-	" CASE current_setting('idle_in_transaction_session_timeout') WHEN '0'"
-	" THEN set_config('idle_in_transaction_session_timeout', '10s', false) END,"
-	" CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END,"
-	" set_config('jit', 'off', false);"
-	"SELECT pg_encoding_to_char(encoding), 'B' < 'a' AND 'a-b' < 'ab' AND 'z' < chr(233),"
-	" (SELECT setting FROM pg_settings WHERE name = 'statement_timeout'),"
-	" CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint()) ELSE"
-	" ('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::bigint END"
-	" FROM pg_database WHERE datname = current_database()";
+ * is on the disk, whatever they say. Compiling a query takes longer than any of ours, and so does planning one of the writer's,
+ * which look everything up by its key. */
+#define GREET(plan_cache_mode)                                                                                             \
+	"SELECT CASE current_setting('statement_timeout') WHEN '0' THEN set_config('statement_timeout', '5s', false) END," \
+	" CASE current_setting('lock_timeout') WHEN '0' THEN set_config('lock_timeout', '500ms', false) END,"              \
+	" CASE current_setting('idle_in_transaction_session_timeout') WHEN '0'"                                            \
+	" THEN set_config('idle_in_transaction_session_timeout', '10s', false) END,"                                       \
+	" CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END,"   \
+	" set_config('jit', 'off', false), set_config('plan_cache_mode', '" plan_cache_mode "', false);"                   \
+	"SELECT pg_encoding_to_char(encoding), 'B' < 'a' AND 'a-b' < 'ab' AND 'z' < chr(233),"                             \
+	" (SELECT setting FROM pg_settings WHERE name = 'statement_timeout'),"                                             \
+	" CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint()) ELSE"                       \
+	" ('x' || lpad(left(pg_walfile_name(pg_current_wal_lsn()), 8), 16, '0'))::bit(64)::bigint END"                     \
+	" FROM pg_database WHERE datname = current_database()"
 enum { FACT_ENCODING, FACT_BYTEWISE, FACT_STATEMENT_MS, FACT_TIMELINE };
 
 static void
@@ -112,7 +113,10 @@ greet_server(struct db_connection *connection)
 	if (PQserverVersion(connection->handle) < OLDEST_VERSION)
 		return cannot_use(connection, "the server is older than PostgreSQL 15: use a newer one");
 	connection->answer_within_ms = GREETING_WITHIN_MS;
-	status = driver_postgres_query(connection, greet, &facts);
+	status = driver_postgres_query(connection,
+				       connection->access == DB_ACCESS_WRITE ? GREET("force_generic_plan")
+									     : GREET("auto"),
+				       &facts);
 	if (status != OK) {
 		driver_postgres_lose(connection);
 		return ERR_UNAVAILABLE;
@@ -180,6 +184,7 @@ driver_postgres_connect(struct db_connection *connection)
 	}
 	connection->n_failures = 0;
 	connection->number++;
+	connection->n_transactions = 0;
 	log_debug("database_connected", LOG_I("number", connection->number), LOG_I("timeline", connection->timeline));
 	return OK;
 }

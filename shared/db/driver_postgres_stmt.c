@@ -23,27 +23,7 @@ enum {
 	TYPE_NUMERIC = 1700,
 };
 
-enum { NUMBER_SIZE = 24, PARAMETERS_MAX = 65535 };
-
-struct value {
-	Oid type;
-	const char *text; /* NULL, the caller's, or `number` */
-	char number[NUMBER_SIZE];
-};
-
-struct db_statement {
-	struct db_connection *connection;
-	const char *sql;
-	char name[NUMBER_SIZE];
-	int n_parameters;
-	struct value *values;  /* [n_parameters] */
-	const char **texts;    /* [n_parameters], for libpq */
-	Oid *types;            /* [n_parameters], as it was prepared */
-	uint64_t prepared_for; /* the number of the connection; 0: for none */
-	uint64_t there_on;     /* the same, also when what is there under this name is of no use any more */
-	PGresult *result;      /* all rows */
-	int row;
-};
+enum { PARAMETERS_MAX = 65535 };
 
 /* Behind a string that starts at `at`. */
 static const char *
@@ -154,7 +134,7 @@ driver_postgres_bind_text(struct db_statement *statement, int parameter, const c
 void
 driver_postgres_bind_int64(struct db_statement *statement, int parameter, int64_t number)
 {
-	struct value *value = &statement->values[parameter - 1];
+	struct driver_postgres_value *value = &statement->values[parameter - 1];
 
 	snprintf(value->number, sizeof value->number, "%" PRId64, number);
 	value->type = TYPE_INT8;
@@ -201,19 +181,31 @@ name_anew(struct db_statement *statement)
 	snprintf(statement->name, sizeof statement->name, "s%" PRIu64, ++connection->n_prepared);
 }
 
+static void
+note(struct db_statement *statement, enum driver_postgres_step step)
+{
+	struct db_connection *connection = statement->connection;
+
+	connection->asked[connection->n_asked++] = (struct driver_postgres_asked){.statement = statement, .step = step};
+}
+
 /* Prepared again under another name: the server would keep the old one until the session ends. */
 static int
-send_drop(const struct db_statement *statement)
+send_drop(struct db_statement *statement)
 {
-	char sql[sizeof "DEALLOCATE " + NUMBER_SIZE];
+	char sql[sizeof "DEALLOCATE " + DRIVER_POSTGRES_NUMBER_SIZE];
 
+	note(statement, DRIVER_POSTGRES_DROP);
 	snprintf(sql, sizeof sql, "DEALLOCATE %s", statement->name);
 	return PQsendQueryParams(statement->connection->handle, sql, 0, NULL, NULL, NULL, NULL, 0);
 }
 
 static int
-send_prepare(const struct db_statement *statement)
+send_prepare(struct db_statement *statement)
 {
+	note(statement, DRIVER_POSTGRES_PREPARE);
+	name_anew(statement);
+	statement->prepared_for = statement->there_on = statement->connection->number;
 	return PQsendPrepare(statement->connection->handle, statement->name, statement->sql, statement->n_parameters,
 			     statement->types);
 }
@@ -221,119 +213,52 @@ send_prepare(const struct db_statement *statement)
 static int
 send_execute(struct db_statement *statement)
 {
+	note(statement, DRIVER_POSTGRES_EXECUTE);
 	for (int i = 0; i < statement->n_parameters; i++)
 		statement->texts[i] = statement->values[i].text;
 	return PQsendQueryPrepared(statement->connection->handle, statement->name, statement->n_parameters,
 				   statement->texts, NULL, NULL, 0);
 }
 
-/* What it was prepared as is of no use when tables have changed, and not even there in another session (a pooler's). */
-static void
-note_outdated(struct db_statement *statement)
-{
-	if (statement->connection->outdated)
-		statement->prepared_for = 0;
-	if (statement->connection->missing)
-		statement->there_on = 0;
-}
-
-static enum status
-prepare_on_server(struct db_statement *statement)
+bool
+driver_postgres_send(struct db_statement *statement)
 {
 	struct db_connection *connection = statement->connection;
 
-	if (statement->there_on == connection->number) {
-		connection->outdated = connection->missing = false;
-		enum status status = driver_postgres_receive(connection, send_drop(statement), NULL);
-
-		note_outdated(statement);
-		TRY(status);
-	}
-	name_anew(statement);
-	TRY(driver_postgres_receive(connection, send_prepare(statement), NULL));
-	statement->prepared_for = statement->there_on = connection->number;
-	return OK;
+	statement->asked = true;
+	if (is_prepared(statement))
+		return send_execute(statement);
+	return (statement->there_on != connection->number || send_drop(statement)) && send_prepare(statement) &&
+	       send_execute(statement);
 }
 
-/* The first statement of a read transaction: BEGIN and it, prepared if need be, are one round trip. */
+/* Outside a transaction only reads happen. */
 static enum status
-begin_and_execute(struct db_statement *statement)
+prepare_alone(struct db_connection *connection)
 {
-	struct db_connection *connection = statement->connection;
-	bool prepared = is_prepared(statement), drop = !prepared && statement->there_on == connection->number;
-	enum status status;
-	int sent;
-
-	sent = PQenterPipelineMode(connection->handle) &&
-	       PQsendQueryParams(connection->handle, DRIVER_POSTGRES_BEGIN_READ, 0, NULL, NULL, NULL, NULL, 0) &&
-	       (!drop || send_drop(statement));
-	if (!prepared)
-		name_anew(statement);
-	sent = sent && (prepared || send_prepare(statement)) && send_execute(statement) &&
-	       PQpipelineSync(connection->handle);
-	connection->outdated = connection->missing = false;
-	status = driver_postgres_receive_pipeline(connection, sent, &statement->result);
-	if (connection->handle && !PQexitPipelineMode(connection->handle))
-		driver_postgres_lose(connection);
-	connection->begin_pending = connection->handle == NULL;
-	if (!prepared && connection->n_answered >= (drop ? 3 : 2)) /* also when it then failed */
-		statement->prepared_for = statement->there_on = connection->number;
-	note_outdated(statement);
-	return status;
-}
-
-/* A connection that turns out to be dead is made anew at once: nothing has been read yet. */
-static enum status
-execute_first(struct db_statement *statement)
-{
-	struct db_connection *connection = statement->connection;
-	enum status status = begin_and_execute(statement);
-
-	if (status != ERR_UNAVAILABLE || connection->handle || driver_postgres_connect(connection) != OK)
-		return status;
-	return begin_and_execute(statement);
-}
-
-static enum status
-execute(struct db_statement *statement)
-{
-	struct db_connection *connection = statement->connection;
-	enum status status;
-
-	if (!connection->handle)
-		return ERR_UNAVAILABLE; /* lost in this transaction */
-	if (connection->begin_pending)
-		return execute_first(statement);
-	if (!is_prepared(statement))
-		TRY(prepare_on_server(statement));
-	connection->outdated = connection->missing = false;
-	status = driver_postgres_receive(connection, send_execute(statement), &statement->result);
-	note_outdated(statement);
-	return status;
-}
-
-/* Outside a transaction only reads happen: on a connection that turns out to be dead they are done again on a new one. */
-static enum status
-execute_alone(struct db_statement *statement)
-{
-	struct db_connection *connection = statement->connection;
-	bool is_new = !connection->handle;
-
-	TRY(driver_postgres_connect(connection));
-
-	enum status status = execute(statement);
-	if (status != ERR_UNAVAILABLE || connection->handle || is_new)
-		return status;
-	TRY(driver_postgres_connect(connection));
-	return execute(statement);
+	connection->fresh = connection->handle != NULL;
+	connection->begin_pending = false;
+	connection->owed = OK;
+	return driver_postgres_connect(connection);
 }
 
 enum status
 driver_postgres_step(struct db_statement *statement, bool *ret_row)
 {
+	struct db_connection *connection = statement->connection;
+
 	if (!statement->result) {
-		TRY(statement->connection->in_transaction ? execute(statement) : execute_alone(statement));
-		statement->row = -1;
+		if (!statement->asked) {
+			if (!connection->in_transaction)
+				TRY(prepare_alone(connection));
+			driver_postgres_ask(statement);
+		}
+		if (statement->asked) {
+			enum status of_all = driver_postgres_wait(connection);
+
+			(void)of_all; /* when what was asked after this one has failed, the next one says so */
+		}
+		TRY(statement->status);
 	}
 	*ret_row = ++statement->row < PQntuples(statement->result);
 	return OK;
@@ -342,6 +267,12 @@ driver_postgres_step(struct db_statement *statement, bool *ret_row)
 void
 driver_postgres_reset(struct db_statement *statement)
 {
+	struct db_connection *connection = statement->connection;
+
+	for (size_t i = 0; i < connection->n_asked && statement->asked; i++)
+		if (connection->asked[i].statement == statement)
+			connection->asked[i].unread = true;
+	statement->asked = false;
 	PQclear(statement->result);
 	statement->result = NULL;
 	for (int i = 0; i < statement->n_parameters; i++)

@@ -76,8 +76,8 @@ lost(struct db_connection *connection, const char *why)
 	return ERR_UNAVAILABLE;
 }
 
-static enum status
-judge(struct db_connection *connection, const PGresult *result)
+enum status
+driver_postgres_judge(struct db_connection *connection, const PGresult *result)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -111,9 +111,8 @@ judge(struct db_connection *connection, const PGresult *result)
 	return status_of(state);
 }
 
-/* Waits until a result can be taken without waiting. */
-static enum status
-wait_for_result(struct db_connection *connection, int64_t until_ms)
+enum status
+driver_postgres_await(struct db_connection *connection, int64_t until_ms)
 {
 	struct pollfd socket = {.fd = PQsocket(connection->handle)};
 
@@ -131,21 +130,27 @@ wait_for_result(struct db_connection *connection, int64_t until_ms)
 			return lost(connection, "the database did not answer in time");
 		if (poll(&socket, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms) > 0 &&
 		    (socket.revents & ~POLLOUT) != 0 && !PQconsumeInput(connection->handle))
-			return lost(connection, PQerrorMessage(connection->handle));
+			return OK; /* what the server had to say comes first, then that it is gone */
 	}
+}
+
+int64_t
+driver_postgres_until_ms(const struct db_connection *connection)
+{
+	return connection->patient ? INT64_MAX : clock_monotonic_ms() + connection->answer_within_ms;
 }
 
 enum status
 driver_postgres_receive(struct db_connection *connection, int sent, PGresult **ret_result)
 {
-	int64_t until_ms = connection->patient ? INT64_MAX : clock_monotonic_ms() + connection->answer_within_ms;
+	int64_t until_ms = driver_postgres_until_ms(connection);
 	enum status status = OK;
 	PGresult *last = NULL, *next;
 
 	if (!sent)
 		return lost(connection, PQerrorMessage(connection->handle));
 	for (;;) {
-		enum status waited = wait_for_result(connection, until_ms);
+		enum status waited = driver_postgres_await(connection, until_ms);
 
 		if (waited != OK) {
 			status = waited;
@@ -157,7 +162,7 @@ driver_postgres_receive(struct db_connection *connection, int sent, PGresult **r
 		PQclear(last);
 		last = next;
 		if (status == OK)
-			status = judge(connection, next);
+			status = driver_postgres_judge(connection, next);
 		if (!connection->handle)
 			break;
 	}
@@ -166,41 +171,6 @@ driver_postgres_receive(struct db_connection *connection, int sent, PGresult **r
 		return OK;
 	}
 	PQclear(last);
-	return status;
-}
-
-enum status
-driver_postgres_receive_pipeline(struct db_connection *connection, int sent, PGresult **ret_result)
-{
-	int64_t until_ms = clock_monotonic_ms() + connection->answer_within_ms;
-	enum status status = sent ? OK : lost(connection, PQerrorMessage(connection->handle));
-	PGresult *last = NULL, *next;
-	bool synced = false;
-
-	connection->n_answered = 0;
-	while (connection->handle && !synced) {
-		enum status waited = wait_for_result(connection, until_ms);
-
-		if (waited != OK) {
-			status = waited;
-			break;
-		}
-		next = PQgetResult(connection->handle); /* NULL stands between the answers to two statements */
-		synced = PQresultStatus(next) == PGRES_PIPELINE_SYNC;
-		if (!next || synced || PQresultStatus(next) == PGRES_PIPELINE_ABORTED) {
-			PQclear(next);
-			continue;
-		}
-		PQclear(last);
-		last = next;
-		if (status == OK)
-			status = judge(connection, next);
-		connection->n_answered += status == OK;
-	}
-	if (status == OK)
-		*ret_result = last;
-	else
-		PQclear(last);
 	return status;
 }
 
@@ -219,13 +189,14 @@ begin_load(struct db_connection *connection, const char *sql, int64_t until_ms)
 
 	if (!PQsendQuery(connection->handle, sql))
 		return lost(connection, PQerrorMessage(connection->handle));
-	TRY(wait_for_result(connection, until_ms));
+	TRY(driver_postgres_await(connection, until_ms));
 	result = PQgetResult(connection->handle);
 	if (PQresultStatus(result) == PGRES_COPY_IN) {
 		PQclear(result);
 		return OK;
 	}
-	status = result ? judge(connection, result) : lost(connection, "the database asked for no rows");
+	status =
+		result ? driver_postgres_judge(connection, result) : lost(connection, "the database asked for no rows");
 	PQclear(result);
 	if (connection->handle)
 		driver_postgres_lose(connection); /* there may be more to come, which nobody reads */
@@ -260,8 +231,7 @@ driver_postgres_load(struct db_connection *connection, const char *sql, const ch
 {
 	int64_t until_ms = clock_monotonic_ms() + connection->answer_within_ms;
 
-	if (!connection->handle)
-		return ERR_UNAVAILABLE;
+	TRY(driver_postgres_settle(connection));
 	TRY(begin_load(connection, sql, until_ms));
 	TRY(send_rows(connection, rows, len, until_ms));
 	return driver_postgres_receive(connection, 1, NULL);

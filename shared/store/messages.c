@@ -211,8 +211,7 @@ enum { N_INSERTED = 10 };
 #define FIRST_TWENTY_ROWS FIRST_TEN_ROWS ", " TEN_ROWS(1, 2)
 /* clang-format on */
 
-/* By how many rows they insert, largest first. Each is a round trip where the database is a server, so that a batch of any
- * size should need few. */
+/* By how many rows they insert, largest first; a batch of any size should need few. */
 static const struct {
 	size_t rows;
 	const char *sql;
@@ -240,24 +239,23 @@ bind_row(struct db_stmt *stmt, int parameter, const struct message *message)
 	db_bind_text(stmt, parameter + 9, message->reply_to_id[0] ? message->reply_to_id : NULL);
 }
 
-static enum status
+static void
 insert_rows(struct db *db, const char *sql, const struct message *const *messages, size_t n_messages)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, sql);
 
 	for (size_t i = 0; i < n_messages; i++)
 		bind_row(stmt, (int)i * N_INSERTED + 1, messages[i]);
-	return db_run(stmt);
+	db_ask(stmt);
 }
 
-enum status
+void
 messages_insert(struct db *db, const struct message *const *messages, size_t n_messages)
 {
 	for (size_t i = 0; i < sizeof inserts / sizeof inserts[0]; i++)
 		while (n_messages >= inserts[i].rows) {
-			TRY(insert_rows(db, inserts[i].sql, messages, inserts[i].rows));
+			insert_rows(db, inserts[i].sql, messages, inserts[i].rows);
 			messages += inserts[i].rows;
 			n_messages -= inserts[i].rows;
 		}
-	return OK;
 }

@@ -35,7 +35,8 @@ MUST_USE enum status messages_get(struct db *db, struct arena *arena, const char
 /* Writes what can change of a row: content, rev, edited_at_ms, deleted_at_ms. */
 MUST_USE enum status messages_update(struct db *db, const struct message *message);
 
-/* Inserts n rows as set-based steps; seq and rev are filled in. No ON CONFLICT: a conflict is ERR_CONFLICT. */
-MUST_USE enum status messages_insert(struct db *db, const struct message *const *messages, size_t n_messages);
+/* Inserts n rows as set-based steps, without waiting (db_ask); seq and rev are filled in. No ON CONFLICT: a conflict makes the
+ * commit fail with ERR_CONFLICT. */
+void messages_insert(struct db *db, const struct message *const *messages, size_t n_messages);
 
 #endif

@@ -63,21 +63,29 @@ meta_check_serving(struct db *db, struct fault *ret_fault)
 	return meta_check_state(state, ret_fault);
 }
 
-enum status
-meta_serving_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE], struct fault *ret_fault)
+struct db_stmt *
+meta_ask_serving_epoch(struct db *db)
 {
-	CLEANUP_STMT struct db_stmt *stmt =
+	struct db_stmt *stmt =
 		db_prepare(db, "SELECT e.value, t.value, w.value FROM meta e JOIN meta t ON t.key = 'timeline'"
 			       " LEFT JOIN meta w ON w.key = 'state' WHERE e.key = 'epoch'");
+
+	db_ask(stmt);
+	return stmt;
+}
+
+enum status
+meta_serving_epoch(struct db *db, struct db_stmt *asked, char ret_epoch[EVENT_EPOCH_SIZE], struct fault *ret_fault)
+{
 	char epoch[META_VALUE_SIZE], written_on[META_VALUE_SIZE], state[META_VALUE_SIZE];
 	bool row;
 
-	TRY(db_one(stmt, &row));
+	TRY(db_one(asked, &row));
 	if (!row)
 		return ERR_INTERNAL;
-	db_column_copy(stmt, 0, epoch, sizeof epoch);
-	db_column_copy(stmt, 1, written_on, sizeof written_on);
-	db_column_copy(stmt, 2, state, sizeof state);
+	db_column_copy(asked, 0, epoch, sizeof epoch);
+	db_column_copy(asked, 1, written_on, sizeof written_on);
+	db_column_copy(asked, 2, state, sizeof state);
 	TRY(meta_check_state(state, ret_fault));
 	return meta_epoch_of(db, epoch, written_on, ret_epoch);
 }

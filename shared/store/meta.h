@@ -25,8 +25,11 @@ MUST_USE enum status meta_set_sign_up(struct db *db, const char *sign_up);
 MUST_USE enum status meta_check_serving(struct db *db, struct fault *ret_fault);
 MUST_USE enum status meta_check_state(const char *state, struct fault *ret_fault);
 
-/* Both at once: the first question of each write transaction, since another epoch may have been put in place. */
-MUST_USE enum status meta_serving_epoch(struct db *db, char ret_epoch[EVENT_EPOCH_SIZE], struct fault *ret_fault);
+/* Both at once: the first question of each write transaction, since another epoch may have been put in place. Asked as db_ask
+ * does; the caller gives the statement back with db_finish. */
+struct db_stmt *meta_ask_serving_epoch(struct db *db);
+MUST_USE enum status meta_serving_epoch(struct db *db, struct db_stmt *asked, char ret_epoch[EVENT_EPOCH_SIZE],
+					struct fault *ret_fault);
 
 /* Begins another history, in a write transaction: a new epoch on the server's present timeline, change numbers from the
  * start, and writes allowed. ERR_NOT_FOUND when the database says nothing of itself: it is not one of ours. */

@@ -8,7 +8,8 @@
  * nothing of the sizes. */
 #define CHECK(rows, now)                                                                                                 \
 	"WITH v (i, session_id, user_id, conversation_id, message_id) AS (VALUES " rows ")"                              \
-	" SELECT w.i, w.other_id FROM (SELECT v.i AS i, v.user_id AS user_id, CASE WHEN c.kind = 'direct' THEN"          \
+	" SELECT w.i, w.other_id, w.last_seq, w.last_rev FROM (SELECT v.i AS i, v.user_id AS user_id,"                   \
+	" c.last_seq AS last_seq, c.last_rev AS last_rev, CASE WHEN c.kind = 'direct' THEN"                              \
 	" coalesce((SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> v.user_id LIMIT 1)," \
 	" v.user_id) END AS other_id"                                                                                    \
 	" FROM v CROSS JOIN sessions s CROSS JOIN users u CROSS JOIN members m CROSS JOIN conversations c"               \
@@ -59,11 +60,10 @@ choose(const struct statement statements[3], size_t n)
 /* What is left of the room: no log-in has this id, so nothing else is looked for. */
 static const struct sending_check nobody = {.session_id = "", .user_id = "", .conversation_id = "", .message_id = ""};
 
-static enum status
-check_some(struct db *db, const struct statement *statement, struct sending_check *checks, size_t n, int64_t now_ms)
+static struct db_stmt *
+ask(struct db *db, const struct statement *statement, const struct sending_check *checks, size_t n, int64_t now_ms)
 {
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, statement->sql);
-	bool row;
+	struct db_stmt *stmt = db_prepare(db, statement->sql);
 
 	for (size_t i = 0; i < statement->room; i++) {
 		const struct sending_check *check = i < n ? &checks[i] : &nobody;
@@ -76,6 +76,15 @@ check_some(struct db *db, const struct statement *statement, struct sending_chec
 		db_bind_text(stmt, parameter + 5, check->message_id);
 	}
 	db_bind_int64(stmt, (int)statement->room * CHECK_COLUMNS + 1, now_ms);
+	db_ask(stmt);
+	return stmt;
+}
+
+static enum status
+read_answer(struct db_stmt *stmt, struct sending_check *checks)
+{
+	bool row;
+
 	for (;;) {
 		TRY(db_step(stmt, &row));
 		if (!row)
@@ -84,20 +93,43 @@ check_some(struct db *db, const struct statement *statement, struct sending_chec
 
 		check->passes = true;
 		db_column_copy(stmt, 1, check->other_id, sizeof check->other_id);
+		check->last_seq = db_column_int64(stmt, 2);
+		check->last_rev = db_column_int64(stmt, 3);
 	}
 }
 
-enum status
-sending_check(struct db *db, struct sending_check *checks, size_t n_checks, int64_t now_ms)
+void
+sending_ask(struct db *db, struct sending_checks *checks, int64_t now_ms)
 {
-	for (size_t done = 0; done < n_checks;) {
-		const struct statement *statement = choose(check_statements, n_checks - done);
-		size_t n = n_checks - done < statement->room ? n_checks - done : statement->room;
+	const struct statement *statement = choose(check_statements, checks->n);
 
-		TRY(check_some(db, statement, checks + done, n, now_ms));
-		done += n;
+	checks->n_asked = checks->n < statement->room ? checks->n : statement->room;
+	checks->now_ms = now_ms;
+	checks->stmt = ask(db, statement, checks->all, checks->n_asked, now_ms);
+}
+
+enum status
+sending_check(struct db *db, struct sending_checks *checks)
+{
+	enum status status = read_answer(checks->stmt, checks->all);
+
+	sending_forget(checks);
+	for (size_t done = checks->n_asked; done < checks->n && status == OK; done += checks->n_asked) {
+		struct sending_checks rest = {.all = checks->all + done, .n = checks->n - done};
+
+		sending_ask(db, &rest, checks->now_ms);
+		status = read_answer(rest.stmt, rest.all);
+		sending_forget(&rest);
+		checks->n_asked = rest.n_asked;
 	}
-	return OK;
+	return status;
+}
+
+void
+sending_forget(struct sending_checks *checks)
+{
+	db_finish(checks->stmt);
+	checks->stmt = NULL;
 }
 
 /* The ids stand twice, because a list of them is found by the index whatever a database thinks of the join. */
@@ -105,7 +137,7 @@ sending_check(struct db *db, struct sending_check *checks, size_t n_checks, int6
 	"WITH v (id, n) AS (VALUES " rows ") UPDATE conversations SET change_no = $1,"                                 \
 	" last_seq = last_seq + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1),"                            \
 	" last_rev = last_rev + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1)"                             \
-	" WHERE id IN (" ids ") RETURNING id, last_seq, last_rev"
+	" WHERE id IN (" ids ")"
 
 /* Rows of two from $2 on, and the ids of the same rows. */
 /* clang-format off */
@@ -123,28 +155,11 @@ static const struct statement advance_statements[] = {
 	{1, ADVANCE("($2, $3)", "$2")},
 };
 
-static void
-keep(struct db_stmt *stmt, struct sending_advance *advances, size_t n, size_t *n_found)
-{
-	char id[ID_SIZE];
-
-	db_column_copy(stmt, 0, id, sizeof id);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(advances[i].conversation_id, id) != 0)
-			continue;
-		advances[i].last_seq = db_column_int64(stmt, 1);
-		advances[i].last_rev = db_column_int64(stmt, 2);
-		(*n_found)++;
-	}
-}
-
 static enum status
-advance_some(struct db *db, const struct statement *statement, struct sending_advance *advances, size_t n)
+advance_some(struct db *db, const struct statement *statement, const struct sending_advance *advances, size_t n)
 {
 	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, statement->sql);
-	size_t n_found = 0;
 	int64_t change_no;
-	bool row;
 
 	TRY(db_change_no(db, &change_no));
 	db_bind_int64(stmt, 1, change_no);
@@ -154,16 +169,12 @@ advance_some(struct db *db, const struct statement *statement, struct sending_ad
 		db_bind_text(stmt, (int)i * 2 + 2, advance->conversation_id);
 		db_bind_int64(stmt, (int)i * 2 + 3, advance->n);
 	}
-	do {
-		TRY(db_step(stmt, &row));
-		if (row)
-			keep(stmt, advances, n, &n_found);
-	} while (row);
-	return n_found == n ? OK : ERR_NOT_FOUND;
+	db_ask(stmt);
+	return OK;
 }
 
 enum status
-sending_advance(struct db *db, struct sending_advance *advances, size_t n_advances)
+sending_advance(struct db *db, const struct sending_advance *advances, size_t n_advances)
 {
 	for (size_t done = 0; done < n_advances;) {
 		const struct statement *statement = choose(advance_statements, n_advances - done);

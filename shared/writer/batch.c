@@ -142,6 +142,33 @@ lock_rows(struct batch *batch, struct fault *ret_fault)
 	return locks_take(batch, DB_LOCK_USERS, users->ids, &users->n, ret_fault);
 }
 
+/* How many of them, from the first on, are sends. */
+static size_t
+count_sends(struct write_op **ops, size_t n_ops)
+{
+	size_t n = 0;
+
+	while (n < n_ops && ops[n]->kind == WRITE_SEND_MESSAGE)
+		n++;
+	return n;
+}
+
+/* Everything up to the first answer that is needed is one round trip: whether the database serves, the locks, and what a run of
+ * sends asks. */
+static enum status
+prepare(struct batch *batch, struct fault *ret_fault, bool *ret_serving)
+{
+	CLEANUP_STMT struct db_stmt *epoch = meta_ask_serving_epoch(batch->db);
+	size_t n_sends = count_sends(batch->ops, batch->n_ops);
+	enum status locked = lock_rows(batch, ret_fault);
+
+	if (n_sends > 0 && locked == OK)
+		send_message_ask(batch, batch->ops, n_sends);
+	TRY(meta_serving_epoch(batch->db, epoch, batch->runner->epoch, ret_fault));
+	*ret_serving = true;
+	return locked;
+}
+
 /* Runs of sends are one set-based step; everything else is one by one. *ret_failed is the operation at fault, if it is
  * one's. */
 static enum status
@@ -150,13 +177,11 @@ run_ops(struct batch *batch, struct write_op **ret_failed)
 	size_t i = 0;
 
 	while (i < batch->n_ops) {
-		size_t end = i;
+		size_t n_sends = count_sends(batch->ops + i, batch->n_ops - i);
 
-		while (end < batch->n_ops && batch->ops[end]->kind == WRITE_SEND_MESSAGE)
-			end++;
-		if (end > i) {
-			TRY(send_message_run(batch, batch->ops + i, end - i));
-			i = end;
+		if (n_sends > 0) {
+			TRY(send_message_run(batch, batch->ops + i, n_sends));
+			i += n_sends;
 			continue;
 		}
 		*ret_failed = batch->ops[i];
@@ -203,27 +228,22 @@ static enum outcome
 transact(struct batch *batch, struct fault *ret_fault)
 {
 	struct write_op *failed = NULL;
-	bool unknown = false;
-	enum outcome outcome = OUTCOME_REFUSED;
+	bool unknown = false, serving = false;
 	enum status status = db_begin(batch->db, DB_WRITE);
 
 	if (status == OK)
-		status = meta_serving_epoch(batch->db, batch->runner->epoch, ret_fault);
-	if (status == OK) {
-		outcome = OUTCOME_FAILED;
-		status = lock_rows(batch, ret_fault);
-		batch->has_rows = batch->has_rows || status == OK;
-		if (status == OK)
-			status = run_ops(batch, &failed);
-		if (status == OK)
-			status = db_commit(batch->db, &unknown);
-		if (status == OK)
-			return OUTCOME_COMMITTED;
-	}
+		status = prepare(batch, ret_fault, &serving);
+	if (status == OK)
+		status = run_ops(batch, &failed);
+	if (status == OK)
+		status = db_commit(batch->db, &unknown);
+	if (status == OK)
+		return OUTCOME_COMMITTED;
+	sending_forget(&batch->sends);
 	log_debug("writer_rollback", LOG_S("status", status_name(status)), LOG_S("error", db_error(batch->db)),
 		  LOG_I("operations", batch->n_ops));
 	db_rollback(batch->db);
-	batch->lock_failed = batch->held_back || db_trouble(batch->db) == DB_TROUBLE_LOCKED;
+	locks_judge(batch, db_trouble(batch->db));
 	if (failed && failed->fault.code)
 		*ret_fault = failed->fault;
 	bool clashed = db_trouble(batch->db) == DB_TROUBLE_CLASH || (status == ERR_CONFLICT && !ret_fault->code);
@@ -233,8 +253,8 @@ transact(struct batch *batch, struct fault *ret_fault)
 		return OUTCOME_CLASHED;
 	/* A full disk or a lost connection is not this operation's fault: those after it would fare no better. */
 	if (status == ERR_UNAVAILABLE && !batch->lock_failed && batch->n_ops == 1)
-		outcome = OUTCOME_REFUSED;
-	return unknown ? OUTCOME_REFUSED : outcome;
+		return OUTCOME_REFUSED;
+	return unknown || !serving ? OUTCOME_REFUSED : OUTCOME_FAILED;
 }
 
 /* Tests kill a process between commit and publish, or lose its records there. */

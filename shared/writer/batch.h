@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "db/db.h"
 #include "model/event.h"
+#include "store/sending.h"
 #include "writer/held.h"
 #include "writer/writer.h"
 
@@ -49,6 +50,7 @@ struct batch {
 	int64_t now_ms;
 	struct batch_record *first_record, *last_record; /* in rev order per channel */
 	size_t n_stored, n_replayed, n_changed;          /* messages */
+	struct sending_checks sends;                     /* what the next run of sends has asked already */
 	const char *live_session_id;                     /* the last one found alive, or NULL */
 
 	struct batch_users users; /* who is locked, or was to be */
@@ -57,13 +59,20 @@ struct batch {
 	bool row_by_row;          /* rows are locked by themselves, so that it is known which one somebody else holds */
 	bool has_rows;            /* some may be locked: who waits longer may be waited for */
 	bool held_back;           /* a row was known to be held, and not waited for */
-	const char *waits_for;    /* the row that is being locked, if it is one */
+	const char *waits_for;    /* the row that was waited for in vain, if it is known */
+	struct {
+		const char *only; /* the one row, if it is one */
+		size_t n;
+	} locking[2]; /* what was asked for at once, by enum db_lockable */
 };
 
 /* Locks rows, whose ids are sorted and told apart in place (locks.c). ERR_UNAVAILABLE, with a fault or without one, when
  * somebody else holds one of them. */
 MUST_USE enum status locks_take(struct batch *batch, enum db_lockable table, const char **ids, size_t *n,
 				struct fault *ret_fault);
+
+/* After a rollback: whether it was for the sake of a lock (lock_failed), which one, and whether others may wait for us. */
+void locks_judge(struct batch *batch, enum db_trouble met);
 
 /* After the commit: what it had locked nobody holds any more. */
 void locks_forget(struct batch *batch);
@@ -103,7 +112,9 @@ void batch_announce(struct batch *batch, const struct event *event);
 
 /* The kinds of operations. */
 
-/* Runs a run of WRITE_SEND_MESSAGE operations, sorted by conversation (send_message.c). */
+/* Runs a run of WRITE_SEND_MESSAGE operations, sorted by conversation (send_message.c). What it asks first may be asked before
+ * anybody waits for the locks, if nothing runs in between. */
+void send_message_ask(struct batch *batch, struct write_op **ops, size_t n_ops);
 MUST_USE enum status send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops);
 
 /* A direct conversation that is made by its first message advances both people's streams. */

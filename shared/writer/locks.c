@@ -66,15 +66,39 @@ locks_take(struct batch *batch, enum db_lockable table, const char **ids, size_t
 	*n = sort_unique(ids, *n);
 	TRY(hold_back(batch, table, ids, *n, ret_fault));
 
-	size_t step = batch->row_by_row ? 1 : *n;
-	for (size_t i = 0; i < *n; i += step) {
-		batch->waits_for = step == 1 || *n == 1 ? ids[i] : NULL;
-		batch->has_rows = batch->has_rows || step > 1;
-		TRY(db_lock(batch->db, table, ids + i, step));
+	if (!batch->row_by_row) {
+		batch->locking[table].only = *n == 1 ? ids[0] : NULL;
+		batch->locking[table].n = *n;
+		return db_lock(batch->db, table, ids, *n);
+	}
+	for (size_t i = 0; i < *n; i++) {
+		batch->waits_for = ids[i];
+		TRY(db_lock(batch->db, table, ids + i, 1));
+		TRY(db_settle(batch->db));
 		batch->has_rows = true;
 	}
 	batch->waits_for = NULL;
 	return OK;
+}
+
+void
+locks_judge(struct batch *batch, enum db_trouble met)
+{
+	size_t n_conversations = batch->locking[DB_LOCK_CONVERSATIONS].n, n_users = batch->locking[DB_LOCK_USERS].n;
+
+	batch->lock_failed = batch->held_back || met == DB_TROUBLE_LOCKED || met == DB_TROUBLE_CONVERSATION_LOCKED ||
+			     met == DB_TROUBLE_USER_LOCKED;
+	if (batch->row_by_row)
+		return;
+	if (met == DB_TROUBLE_CONVERSATION_LOCKED) {
+		batch->waits_for = batch->locking[DB_LOCK_CONVERSATIONS].only;
+		batch->has_rows = n_conversations > 1;
+	} else if (met == DB_TROUBLE_USER_LOCKED) {
+		batch->waits_for = batch->locking[DB_LOCK_USERS].only;
+		batch->has_rows = n_conversations > 0 || n_users > 1;
+	} else {
+		batch->has_rows = true;
+	}
 }
 
 void

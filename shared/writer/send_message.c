@@ -37,6 +37,9 @@ struct group {
 	struct accepted **twin_of; /* per operation: the message that it repeats, or NULL */
 	bool created;              /* the conversation, in this transaction */
 
+	bool numbers_known; /* of the conversation, before any of them */
+	int64_t last_seq, last_rev;
+
 	const char *member_id; /* the last sender found to be a member, for a sender's run of messages; or NULL */
 	struct conversation_sender sender; /* that member; other_id "": a group */
 	const char *open_to;               /* the last sender found to be let in by the other one; or NULL */
@@ -215,6 +218,9 @@ passes(struct group *group, const struct write_send_message *send, const struct 
 	group->member_id = group->open_to = send->draft.sender_id;
 	group->sender = (struct conversation_sender){0};
 	memcpy(group->sender.other_id, check->other_id, ID_SIZE);
+	group->numbers_known = true;
+	group->last_seq = check->last_seq;
+	group->last_rev = check->last_rev;
 	return true;
 }
 
@@ -262,14 +268,26 @@ check_group(struct group *group)
 }
 
 static void
-number(struct group *group, const struct sending_advance *advance)
+number(struct group *group)
 {
-	for (int64_t i = 0; i < advance->n; i++) {
+	for (size_t i = 0; i < group->n_accepted; i++) {
 		struct message *stored = &group->accepted[i]->send->stored;
 
-		stored->seq = advance->last_seq - advance->n + 1 + i;
-		stored->rev = advance->last_rev - advance->n + 1 + i;
+		stored->seq = group->last_seq + 1 + (int64_t)i;
+		stored->rev = group->last_rev + 1 + (int64_t)i;
 	}
+}
+
+/* Of a conversation that was just made, or in which no send passed with all others. */
+static enum status
+advance_alone(struct group *group)
+{
+	int64_t n = (int64_t)group->n_accepted;
+
+	TRY(conversations_advance(group->batch->db, group->conversation_id, n, n, &group->last_seq, &group->last_rev));
+	group->last_seq -= n;
+	group->last_rev -= n;
+	return OK;
 }
 
 /* One revision and one place for each message that passed. */
@@ -279,16 +297,17 @@ advance_all(struct batch *batch, struct group *groups, size_t n_groups)
 	struct sending_advance *advances = arena_alloc(&batch->arena, n_groups * sizeof *advances);
 	size_t n = 0;
 
-	for (size_t i = 0; i < n_groups; i++)
-		if (groups[i].n_accepted > 0)
+	for (size_t i = 0; i < n_groups; i++) {
+		if (groups[i].n_accepted == 0)
+			continue;
+		if (groups[i].numbers_known)
 			advances[n++] = (struct sending_advance){.conversation_id = groups[i].conversation_id,
 								 .n = (int64_t)groups[i].n_accepted};
-	TRY(sending_advance(batch->db, advances, n));
-	n = 0;
-	for (size_t i = 0; i < n_groups; i++)
-		if (groups[i].n_accepted > 0)
-			number(&groups[i], &advances[n++]);
-	return OK;
+		else
+			TRY(advance_alone(&groups[i]));
+		number(&groups[i]);
+	}
+	return sending_advance(batch->db, advances, n);
 }
 
 static enum status
@@ -346,7 +365,7 @@ split(struct batch *batch, struct write_op **ops, size_t n_ops, struct sending_c
 	return n_groups;
 }
 
-static enum status
+static void
 insert(struct batch *batch, const struct group *groups, size_t n_groups, size_t n_max)
 {
 	const struct message **messages = arena_alloc(&batch->arena, n_max * sizeof *messages);
@@ -355,13 +374,15 @@ insert(struct batch *batch, const struct group *groups, size_t n_groups, size_t 
 	for (size_t i = 0; i < n_groups; i++)
 		for (size_t j = 0; j < groups[i].n_accepted; j++)
 			messages[n++] = &groups[i].accepted[j]->send->stored;
-	return n ? messages_insert(batch->db, messages, n) : OK;
+	messages_insert(batch->db, messages, n);
 }
 
-/* What all of them ask of the database. A send without a session (it was checked by whoever sends it) is looked at by itself. */
-static enum status
-ask_for_all(struct batch *batch, struct write_op **ops, size_t n_ops, struct sending_check *checks)
+/* A send without a session (it was checked by whoever sends it) is looked at by itself. */
+void
+send_message_ask(struct batch *batch, struct write_op **ops, size_t n_ops)
 {
+	struct sending_check *checks = arena_alloc(&batch->arena, n_ops * sizeof *checks);
+
 	for (size_t i = 0; i < n_ops; i++) {
 		const struct message_draft *draft = &to_send(ops[i])->draft;
 
@@ -372,16 +393,20 @@ ask_for_all(struct batch *batch, struct write_op **ops, size_t n_ops, struct sen
 			.message_id = draft->id,
 		};
 	}
-	return sending_check(batch->db, checks, n_ops, batch->now_ms);
+	batch->sends = (struct sending_checks){.all = checks, .n = n_ops};
+	sending_ask(batch->db, &batch->sends, batch->now_ms);
 }
 
 enum status
 send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 {
-	struct sending_check *checks = arena_alloc(&batch->arena, n_ops * sizeof *checks);
 	struct group *groups = arena_alloc(&batch->arena, n_ops * sizeof *groups);
-	size_t n_groups = split(batch, ops, n_ops, checks, groups);
-	enum status status = ask_for_all(batch, ops, n_ops, checks);
+
+	if (!batch->sends.stmt)
+		send_message_ask(batch, ops, n_ops);
+
+	size_t n_groups = split(batch, ops, n_ops, batch->sends.all, groups);
+	enum status status = sending_check(batch->db, &batch->sends);
 
 	for (size_t i = 0; i < n_groups && status == OK; i++)
 		status = check_group(&groups[i]);
@@ -389,7 +414,7 @@ send_message_run(struct batch *batch, struct write_op **ops, size_t n_ops)
 		HASH_CLEAR(hh, groups[i].by_id);
 	TRY(status);
 	TRY(advance_all(batch, groups, n_groups));
-	TRY(insert(batch, groups, n_groups, n_ops));
+	insert(batch, groups, n_groups, n_ops);
 	for (size_t i = 0; i < n_groups; i++)
 		TRY(finish_group(&groups[i]));
 	return OK;

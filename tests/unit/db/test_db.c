@@ -172,6 +172,80 @@ an_error_ends_the_transaction(void **state)
 }
 
 static void
+ask_insert(struct test_database *test, int64_t id, const char *name)
+{
+	struct db_stmt *stmt = db_prepare(test->db, "INSERT INTO things (id, name) VALUES ($1, $2)");
+
+	db_bind_int64(stmt, 1, id);
+	db_bind_text(stmt, 2, name);
+	db_ask(stmt);
+	db_finish(stmt);
+}
+
+static void
+what_is_asked_runs_in_its_order(void **state)
+{
+	enum { N = 200 }; /* more than is sent at once */
+	struct test_database *test = *state;
+	struct db_stmt *stmt;
+	bool row;
+
+	set_up_table(test);
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	ask_insert(test, 1, "a");
+	stmt = db_prepare(test->db, "SELECT id FROM things ORDER BY id");
+	db_ask(stmt);
+	ask_insert(test, 2, "b");
+	check_ok(test, db_step(stmt, &row));
+	assert_true(row);
+	assert_int_equal(db_column_int64(stmt, 0), 1);
+	db_finish(stmt);
+	for (int i = 3; i <= N; i++)
+		ask_insert(test, i, NULL);
+	check_ok(test, db_commit(test->db, NULL));
+	assert_int_equal(count_things(test), N);
+}
+
+/* Of what is asked nobody reads that it has failed: whoever asks next, or commits, is told. */
+static void
+an_error_that_nobody_has_read_is_kept(void **state)
+{
+	struct test_database *test = *state;
+	struct db_stmt *stmt;
+	bool row, unknown = true;
+
+	set_up_table(test);
+	test_database_run(test, "INSERT INTO things (id, name) VALUES (1, 'first')");
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	ask_insert(test, 2, "second");
+	ask_insert(test, 1, "again");
+	ask_insert(test, 3, "third");
+	check_status(db_commit(test->db, &unknown), ERR_CONFLICT);
+	assert_false(unknown);
+	assert_false(db_in_transaction(test->db));
+	assert_int_equal(count_things(test), 1);
+
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	stmt = db_prepare(test->db, "SELECT id FROM things");
+	db_ask(stmt);
+	ask_insert(test, 1, "again");
+	check_ok(test, db_one(stmt, &row)); /* it came before */
+	assert_true(row);
+	db_finish(stmt);
+	check_status(insert_thing(test->db, 4, "fourth", true), ERR_CONFLICT);
+	db_rollback(test->db);
+	assert_int_equal(count_things(test), 1);
+
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	ask_insert(test, 5, "fifth");
+	stmt = db_prepare(test->db, "SELECT id FROM things");
+	db_ask(stmt);
+	db_finish(stmt);
+	db_rollback(test->db);
+	assert_int_equal(count_things(test), 1);
+}
+
+static void
 a_read_transaction_is_one_snapshot(void **state)
 {
 	struct test_database *test = *state;
@@ -413,6 +487,8 @@ main(void)
 		WITH_DATABASE(a_time_of_zero_is_null),
 		WITH_DATABASE(a_rollback_leaves_nothing),
 		WITH_DATABASE(an_error_ends_the_transaction),
+		WITH_DATABASE(what_is_asked_runs_in_its_order),
+		WITH_DATABASE(an_error_that_nobody_has_read_is_kept),
 		WITH_DATABASE(a_read_transaction_is_one_snapshot),
 		WITH_DATABASE(a_statement_is_used_again),
 		WITH_DATABASE(a_transaction_has_one_change_number),

@@ -1,66 +1,9 @@
-/* What is PostgreSQL's alone: sessions that are killed, locks that take too long, deadlocks, a commit whose answer is lost. */
-#include "support/database.h"
+/* What is PostgreSQL's alone: locks that take too long, deadlocks, types of parameters, what is prepared, what errors say. */
+#include "things.h"
 
 #include <pthread.h>
 
 #include "base/clock.h"
-
-static void
-set_up_table(struct test_database *test)
-{
-	test_database_run(test, "CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY, name TEXT)");
-	test_database_run(test, "INSERT INTO things (id, name) VALUES (1, 'one'), (2, 'two')");
-}
-
-static enum status
-rename_thing(struct db *db, int64_t id, const char *name)
-{
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(db, "UPDATE things SET name = $2 WHERE id = $1");
-
-	db_bind_int64(stmt, 1, id);
-	db_bind_text(stmt, 2, name);
-	return db_run(stmt);
-}
-
-static int64_t
-count_things(struct test_database *test)
-{
-	return test_database_int64(test, "SELECT count(*) FROM things");
-}
-
-static enum status
-read_names(struct test_database *test)
-{
-	CLEANUP_STMT struct db_stmt *stmt = db_prepare(test->db, "SELECT name FROM things");
-	bool row;
-
-	return db_one(stmt, &row);
-}
-
-static int64_t
-backend(struct test_database *test)
-{
-	return test_database_int64(test, "SELECT pg_backend_pid()");
-}
-
-/* Ends the session of the test's own connection, as an administrator would, and waits until it is gone. */
-static void
-kill_session(struct test_database *test)
-{
-	struct test_database other = *test;
-	int64_t pid = backend(test);
-
-	check_ok(test, db_open(test->url, DB_ACCESS_READ, &other.db, NULL));
-
-	struct db_stmt *stmt = db_prepare(other.db, "SELECT pg_terminate_backend(CAST($1 AS INTEGER), 10000)");
-	bool row;
-
-	db_bind_int64(stmt, 1, pid);
-	check_ok(&other, db_one(stmt, &row));
-	assert_true(db_column_bool(stmt, 0));
-	db_finish(stmt);
-	db_close(other.db);
-}
 
 static void
 open_says_what_is_wrong(void **state)
@@ -85,101 +28,6 @@ open_says_what_is_wrong(void **state)
 		assert_true(strlen(fault.detail) > strlen("cannot use the database: "));
 		assert_null(strstr(fault.detail, "hush"));
 	}
-}
-
-static void
-a_killed_session_is_made_anew(void **state)
-{
-	struct test_database *test = *state;
-	uint64_t number = db_connection_number(test->db);
-
-	set_up_table(test);
-	assert_int_equal(count_things(test), 2);
-	kill_session(test);
-	assert_int_equal(count_things(test), 2); /* a read outside a transaction, with a statement prepared before */
-	assert_int_equal(db_connection_number(test->db), number + 1);
-
-	kill_session(test);
-	check_ok(test, db_begin(test->db, DB_WRITE));
-	assert_int_equal(db_connection_number(test->db), number + 2);
-	check_ok(test, rename_thing(test->db, 1, "uno"));
-	check_ok(test, db_commit(test->db, NULL));
-}
-
-static void
-a_session_killed_in_a_transaction_ends_it(void **state)
-{
-	struct test_database *test = *state;
-	uint64_t number = db_connection_number(test->db);
-	bool unknown = true;
-
-	set_up_table(test);
-	check_ok(test, db_begin(test->db, DB_WRITE));
-	check_ok(test, rename_thing(test->db, 1, "uno"));
-	kill_session(test);
-	check_status(rename_thing(test->db, 2, "due"), ERR_UNAVAILABLE);
-	check_status(rename_thing(test->db, 2, "tre"), ERR_UNAVAILABLE);
-	check_status(db_commit(test->db, &unknown), ERR_UNAVAILABLE);
-	assert_false(unknown); /* it was never sent */
-	assert_int_equal(db_connection_number(test->db), number);
-	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM things WHERE name = 'uno'"), 0);
-	assert_int_equal(db_connection_number(test->db), number + 1);
-}
-
-static void
-a_commit_without_an_answer_is_unknown(void **state)
-{
-	struct test_database *test = *state;
-	bool unknown = false;
-
-	set_up_table(test);
-	check_ok(test, db_begin(test->db, DB_WRITE));
-	check_ok(test, rename_thing(test->db, 1, "uno"));
-	kill_session(test);
-	check_status(db_commit(test->db, &unknown), ERR_INTERNAL);
-	assert_true(unknown);
-	assert_false(db_in_transaction(test->db));
-	assert_int_equal(count_things(test), 2);
-
-	unknown = true;
-	check_ok(test, db_begin(test->db, DB_READ));
-	assert_int_equal(count_things(test), 2);
-	kill_session(test);
-	check_ok(test, db_commit(test->db, &unknown)); /* there was nothing to store */
-	assert_false(unknown);
-	assert_int_equal(count_things(test), 2);
-}
-
-/* BEGIN goes with the first statement, and nobody waits for the end. */
-static void
-a_read_transaction_survives_what_came_before_it(void **state)
-{
-	struct test_database *test = *state;
-	uint64_t number = db_connection_number(test->db);
-
-	set_up_table(test);
-	check_ok(test, db_begin(test->db, DB_READ));
-	db_rollback(test->db); /* nothing was asked in it */
-	for (int i = 0; i < 3; i++) {
-		kill_session(test);
-		check_ok(test, db_begin(test->db, DB_READ));
-		assert_int_equal(count_things(test), 2);
-		assert_int_equal(count_things(test), 2);
-		if (i == 1)
-			check_ok(test, db_commit(test->db, NULL));
-		else
-			db_rollback(test->db);
-	}
-	assert_int_equal(db_connection_number(test->db), number + 3);
-	check_ok(test, db_begin(test->db, DB_READ));
-	kill_session(test); /* by the first statement in it, which had another session */
-	check_status(db_commit(test->db, NULL), OK);
-	check_ok(test, db_begin(test->db, DB_READ));
-	assert_int_equal(count_things(test), 2);
-	kill_session(test);
-	check_status(read_names(test), ERR_UNAVAILABLE); /* half a snapshot is none */
-	db_rollback(test->db);
-	assert_int_equal(count_things(test), 2);
 }
 
 /* An error of the first statement ends the transaction as any other does. */
@@ -219,12 +67,14 @@ a_lock_is_not_waited_for_long(void **state)
 	check_ok(test, db_open(test->url, DB_ACCESS_WRITE, &other.db, NULL));
 	check_ok(test, db_begin(other.db, DB_WRITE));
 	check_ok(test, db_lock(other.db, DB_LOCK_USERS, ids, 2));
+	check_ok(test, db_settle(other.db));
 	check_ok(test, db_begin(test->db, DB_WRITE));
 	began_ms = clock_monotonic_ms();
-	check_status(db_lock(test->db, DB_LOCK_USERS, ids, 2), ERR_UNAVAILABLE);
+	check_ok(test, db_lock(test->db, DB_LOCK_USERS, ids, 2));
+	check_status(db_settle(test->db), ERR_UNAVAILABLE);
 	print_message("waited for %d ms\n", (int)(clock_monotonic_ms() - began_ms));
 	assert_true(clock_monotonic_ms() - began_ms < 1500);
-	assert_int_equal(db_trouble(test->db), DB_TROUBLE_LOCKED);
+	assert_int_equal(db_trouble(test->db), DB_TROUBLE_USER_LOCKED);
 	db_rollback(test->db);
 	check_ok(test, db_commit(other.db, NULL));
 	db_close(other.db);
@@ -283,36 +133,6 @@ a_deadlock_is_a_clash(void **state)
 	}
 	assert_int_not_equal(crossings[0].clashed, crossings[1].clashed);
 	pthread_barrier_destroy(&barrier);
-}
-
-static void
-a_server_that_does_not_answer_is_left(void **state)
-{
-	struct test_database *test = *state;
-	struct test_database slow = *test;
-	char url[400];
-	bool row;
-
-	snprintf(url, sizeof url, "%s%%20-cstatement_timeout%%3D200", test->url);
-	check_ok(test, db_open(url, DB_ACCESS_READ, &slow.db, NULL));
-
-	struct db_stmt *stmt = db_prepare(slow.db, "SELECT 1 FROM pg_sleep(20)");
-
-	check_status(db_one(stmt, &row), ERR_UNAVAILABLE); /* the server itself gives up */
-	db_finish(stmt);
-	assert_non_null(strstr(db_error(slow.db), "57014"));
-	assert_int_equal(db_connection_number(slow.db), 1);
-
-	int64_t pid = backend(&slow), began_ms = clock_monotonic_ms();
-	kill((pid_t)pid, SIGSTOP); /* it cannot even give up */
-	stmt = db_prepare(slow.db, "SELECT 1");
-	enum status status = db_one(stmt, &row);
-	db_finish(stmt);
-	kill((pid_t)pid, SIGCONT);
-	print_message("left after %d ms\n", (int)(clock_monotonic_ms() - began_ms));
-	check_status(status, OK); /* on a new connection */
-	assert_int_equal(db_connection_number(slow.db), 2);
-	db_close(slow.db);
 }
 
 /* A statement that was first run with a NULL must not keep the type that was guessed for it. */
@@ -462,32 +282,14 @@ a_changed_table_is_prepared_again(void **state)
 	db_close(reader.db);
 }
 
-#define WITH_DATABASE(test) cmocka_unit_test_setup_teardown(test, setup_empty, test_database_teardown)
-
-static int
-setup_empty(void **state)
-{
-	struct test_database *test = calloc(1, sizeof *test);
-
-	assert_non_null(test);
-	test_database_create(test);
-	*state = test;
-	return 0;
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(open_says_what_is_wrong),
-		WITH_DATABASE(a_killed_session_is_made_anew),
-		WITH_DATABASE(a_session_killed_in_a_transaction_ends_it),
-		WITH_DATABASE(a_commit_without_an_answer_is_unknown),
-		WITH_DATABASE(a_read_transaction_survives_what_came_before_it),
 		WITH_DATABASE(a_read_transaction_may_begin_with_an_error),
 		WITH_DATABASE(a_lock_is_not_waited_for_long),
 		WITH_DATABASE(a_deadlock_is_a_clash),
-		WITH_DATABASE(a_server_that_does_not_answer_is_left),
 		WITH_DATABASE(types_are_those_of_what_is_bound),
 		WITH_DATABASE(what_is_prepared_again_is_not_left_behind),
 		WITH_DATABASE(what_fails_is_not_prepared_each_time),

@@ -56,6 +56,7 @@ hold(struct fixture *fixture, const char *user_id)
 	check_ok(fixture->test, db_begin(fixture->test->db, DB_WRITE));
 	check_ok(fixture->test, db_run_script(fixture->test->db, "SET LOCAL lock_timeout = '20s'"));
 	check_ok(fixture->test, db_lock(fixture->test->db, DB_LOCK_USERS, &user_id, 1));
+	check_ok(fixture->test, db_settle(fixture->test->db));
 }
 
 static void
@@ -158,6 +159,7 @@ a_deadlock_is_run_again(void **state)
 	assert_int_equal(pthread_create(&run.thread, NULL, run_there, &run), 0);
 	WAIT_FOR(n_waiting(fixture) == 1);
 	check_ok(fixture->test, db_lock(fixture->test->db, DB_LOCK_CONVERSATIONS, &talk, 1));
+	check_ok(fixture->test, db_settle(fixture->test->db));
 	let_go(fixture);
 	pthread_join(run.thread, NULL);
 	assert_string_equal(write.op.fault.code ? write.op.fault.code : "", "");

@@ -33,7 +33,7 @@ lock_ids(struct db *db, enum db_lockable table, const char *const *ids, size_t n
 		enum status status = next_lock;
 
 		n_fails--;
-		trouble = status == ERR_UNAVAILABLE ? DB_TROUBLE_LOCKED : DB_TROUBLE_NONE;
+		trouble = status == ERR_UNAVAILABLE ? DB_TROUBLE_CONVERSATION_LOCKED : DB_TROUBLE_NONE;
 		if (next_commit != OK) /* the other one is the commit's */
 			next_lock = OK;
 		return status;
