@@ -300,7 +300,7 @@ postgres_run_script(struct db_connection *connection, const char *sql)
 
 const struct db_driver db_driver_postgres = {
 	.dialect = DB_DIALECT_POSTGRES,
-	.writers = 4,
+	.writers = 2, /* the second works while the first one waits for the disk; more make batches smaller */
 	.reconnects = true,
 	.open = postgres_open,
 	.close = postgres_close,

@@ -5,52 +5,56 @@
 #include <string.h>
 
 /* Whose log-in, where and which, by their place in the array. The order of the joins is written down for SQLite, which knows
- * nothing of the sizes. */
-#define CHECK(rows, now)                                                                                                 \
-	"WITH v (i, session_id, user_id, conversation_id, message_id) AS (VALUES " rows ")"                              \
-	" SELECT w.i, w.other_id, w.last_seq, w.last_rev FROM (SELECT v.i AS i, v.user_id AS user_id,"                   \
-	" c.last_seq AS last_seq, c.last_rev AS last_rev, CASE WHEN c.kind = 'direct' THEN"                              \
-	" coalesce((SELECT o.user_id FROM members o WHERE o.conversation_id = c.id AND o.user_id <> v.user_id LIMIT 1)," \
-	" v.user_id) END AS other_id"                                                                                    \
-	" FROM v CROSS JOIN sessions s CROSS JOIN users u CROSS JOIN members m CROSS JOIN conversations c"               \
-	" WHERE s.id = v.session_id AND s.user_id = v.user_id AND s.revoked_at IS NULL AND s.expires_at > " now          \
-	" AND u.id = v.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND NOT u.must_change_password"        \
-	" AND m.conversation_id = v.conversation_id AND m.user_id = v.user_id AND m.left_at IS NULL"                     \
-	" AND c.id = v.conversation_id AND c.deleted_at IS NULL AND (m.role <> 'member' OR c.slow_mode_s = 0)"           \
-	" AND NOT EXISTS (SELECT 1 FROM messages x WHERE x.conversation_id = v.conversation_id AND x.id = v.message_id)" \
-	") AS w WHERE w.other_id IS NULL OR (EXISTS (SELECT 1 FROM users o WHERE o.id = w.other_id"                      \
-	" AND o.disabled_at IS NULL AND o.deleted_at IS NULL) AND NOT EXISTS (SELECT 1 FROM blocks b"                    \
-	" WHERE b.user_id = w.other_id AND b.blocked_user_id = w.user_id AND b.removed_at IS NULL))"
+ * nothing of the sizes. The other one of a direct conversation is looked for by a key that is NULL in a group, whose members would all be
+ * read else; alone with oneself there is none. */
+#define CHECK(rows, now)                                                                                               \
+	"WITH v (i, session_id, user_id, conversation_id, message_id) AS (VALUES " rows ")"                            \
+	" SELECT v.i, CASE WHEN c.kind = 'direct' THEN coalesce(o.user_id, v.user_id) END, c.last_seq, c.last_rev"     \
+	" FROM v CROSS JOIN sessions s CROSS JOIN users u CROSS JOIN members m CROSS JOIN conversations c"             \
+	" LEFT JOIN members o ON o.conversation_id = CASE WHEN c.kind = 'direct' THEN c.id END"                        \
+	" AND o.user_id <> v.user_id"                                                                                  \
+	" LEFT JOIN users p ON p.id = o.user_id"                                                                       \
+	" LEFT JOIN blocks b ON b.user_id = o.user_id AND b.blocked_user_id = v.user_id AND b.removed_at IS NULL"      \
+	" WHERE s.id = v.session_id AND s.user_id = v.user_id AND s.revoked_at IS NULL AND s.expires_at > " now        \
+	" AND u.id = v.user_id AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND NOT u.must_change_password"      \
+	" AND m.conversation_id = v.conversation_id AND m.user_id = v.user_id AND m.left_at IS NULL"                   \
+	" AND c.id = v.conversation_id AND c.deleted_at IS NULL AND (m.role <> 'member' OR c.slow_mode_s = 0)"         \
+	" AND p.disabled_at IS NULL AND p.deleted_at IS NULL AND b.user_id IS NULL"                                    \
+	" AND NOT EXISTS (SELECT 1 FROM messages x WHERE x.conversation_id = v.conversation_id AND x.id = v.message_id)"
 
 /* Five columns a row, so that ten numbers are two rows: TWO(2, 3) is ($21 ... $25), ($26 ... $30). */
 /* clang-format off */
 #define TWO(d, e) \
 	"($" #d "1, $" #d "2, $" #d "3, $" #d "4, $" #d "5), ($" #d "6, $" #d "7, $" #d "8, $" #d "9, $" #e "0)"
-#define TEN TWO(, 1) ", " TWO(1, 2) ", " TWO(2, 3) ", " TWO(3, 4) ", " TWO(4, 5)
+#define FOUR TWO(, 1) ", " TWO(1, 2)
+#define TEN FOUR ", " TWO(2, 3) ", " TWO(3, 4) ", " TWO(4, 5)
+#define TWENTY TEN ", " TWO(5, 6) ", " TWO(6, 7) ", " TWO(7, 8) ", " TWO(8, 9) ", " TWO(9, 10)
 #define FIFTY \
-	TEN ", " TWO(5, 6) ", " TWO(6, 7) ", " TWO(7, 8) ", " TWO(8, 9) ", " TWO(9, 10) ", " \
+	TWENTY ", " \
 	TWO(10, 11) ", " TWO(11, 12) ", " TWO(12, 13) ", " TWO(13, 14) ", " TWO(14, 15) ", " \
 	TWO(15, 16) ", " TWO(16, 17) ", " TWO(17, 18) ", " TWO(18, 19) ", " TWO(19, 20) ", " \
 	TWO(20, 21) ", " TWO(21, 22) ", " TWO(22, 23) ", " TWO(23, 24) ", " TWO(24, 25)
 /* clang-format on */
 
-enum { CHECK_COLUMNS = 5 };
+enum { CHECK_COLUMNS = 5, N_ROOMS = 5 };
 
 /* By the room that they have, largest first. */
 static const struct statement {
 	size_t room;
 	const char *sql;
-} check_statements[] = {
+} check_statements[N_ROOMS] = {
 	{50, CHECK(FIFTY, "$251")},
+	{20, CHECK(TWENTY, "$101")},
 	{10, CHECK(TEN, "$51")},
+	{4, CHECK(FOUR, "$21")},
 	{1, CHECK("($1, $2, $3, $4, $5)", "$6")},
 };
 
 /* The smallest that holds them all, else the largest. */
 static const struct statement *
-choose(const struct statement statements[3], size_t n)
+choose(const struct statement statements[N_ROOMS], size_t n)
 {
-	const struct statement *statement = &statements[2];
+	const struct statement *statement = &statements[N_ROOMS - 1];
 
 	while (statement > statements && statement->room < n)
 		statement--;
@@ -132,27 +136,25 @@ sending_forget(struct sending_checks *checks)
 	checks->stmt = NULL;
 }
 
-/* The ids stand twice, because a list of them is found by the index whatever a database thinks of the join. */
-#define ADVANCE(rows, ids)                                                                                             \
+/* Each id finds its row by the index, whatever a database thinks of the sizes, as nothing else binds the two. */
+#define ADVANCE(rows)                                                                                                  \
 	"WITH v (id, n) AS (VALUES " rows ") UPDATE conversations SET change_no = $1,"                                 \
-	" last_seq = last_seq + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1),"                            \
-	" last_rev = last_rev + (SELECT v.n FROM v WHERE v.id = conversations.id LIMIT 1)"                             \
-	" WHERE id IN (" ids ")"
+	" last_seq = last_seq + v.n, last_rev = last_rev + v.n FROM v WHERE conversations.id = v.id"
 
-/* Rows of two from $2 on, and the ids of the same rows. */
+/* Rows of two from $2 on. */
 /* clang-format off */
 #define FIVE(d, e) \
 	"($" #d "2, $" #d "3), ($" #d "4, $" #d "5), ($" #d "6, $" #d "7), ($" #d "8, $" #d "9), ($" #e "0, $" #e "1)"
-#define FIVE_IDS(d, e) "$" #d "2, $" #d "4, $" #d "6, $" #d "8, $" #e "0"
+#define PAIR(what) what(, 1) ", " what(1, 2)
+#define QUAD(what) PAIR(what) ", " what(2, 3) ", " what(3, 4)
 #define ALL(what) \
-	what(, 1) ", " what(1, 2) ", " what(2, 3) ", " what(3, 4) ", " what(4, 5) ", " \
+	QUAD(what) ", " what(4, 5) ", " \
 	what(5, 6) ", " what(6, 7) ", " what(7, 8) ", " what(8, 9) ", " what(9, 10)
 /* clang-format on */
 
-static const struct statement advance_statements[] = {
-	{50, ADVANCE(ALL(FIVE), ALL(FIVE_IDS))},
-	{10, ADVANCE(FIVE(, 1) ", " FIVE(1, 2), FIVE_IDS(, 1) ", " FIVE_IDS(1, 2))},
-	{1, ADVANCE("($2, $3)", "$2")},
+static const struct statement advance_statements[N_ROOMS] = {
+	{50, ADVANCE(ALL(FIVE))}, {20, ADVANCE(QUAD(FIVE))}, {10, ADVANCE(PAIR(FIVE))},
+	{5, ADVANCE(FIVE(, 1))},  {1, ADVANCE("($2, $3)")},
 };
 
 static enum status
@@ -164,10 +166,8 @@ advance_some(struct db *db, const struct statement *statement, const struct send
 	TRY(db_change_no(db, &change_no));
 	db_bind_int64(stmt, 1, change_no);
 	for (size_t i = 0; i < statement->room; i++) {
-		const struct sending_advance *advance = &advances[i < n ? i : n - 1];
-
-		db_bind_text(stmt, (int)i * 2 + 2, advance->conversation_id);
-		db_bind_int64(stmt, (int)i * 2 + 3, advance->n);
+		db_bind_text(stmt, (int)i * 2 + 2, i < n ? advances[i].conversation_id : "");
+		db_bind_int64(stmt, (int)i * 2 + 3, i < n ? advances[i].n : 0);
 	}
 	db_ask(stmt);
 	return OK;
