@@ -72,7 +72,7 @@ static const struct setting settings[] = {
 	    "of an api's memory, for pages that were read; 0: none are kept"),
 
 	INT("writer.threads", writer_threads, "0", 0, 64, NULL,
-	    "of each api and push process that write to the database; 0: 4 on PostgreSQL, 1 on SQLite"),
+	    "of each api and push process that write to the database; 0: 2 on PostgreSQL, 1 on SQLite"),
 
 	INT("push.port", push_port, "0", 0, 65535, NULL, "of the WebSockets; 0: port + 1"),
 	TEXT("push.bind", push_bind, "127.0.0.1", "address on which push answers"),
