@@ -2,7 +2,6 @@
  * (a pipeline of libpq). The first question takes BEGIN along.
  *
  * After an error the server skips what stands behind it in the pipeline, so a transaction stores all of it or nothing. */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +148,17 @@ trouble_of(const struct db_connection *connection, const struct db_statement *st
 	return connection->trouble;
 }
 
+/* A session that ends between its last answer and the sync, as one that is terminated while it commits, has given all of them:
+ * they hold. */
+static void
+hear_the_end(struct db_connection *connection, PGresult *result)
+{
+	enum status status = driver_postgres_judge(connection, result);
+
+	(void)status; /* whoever asks next is told */
+	PQclear(result);
+}
+
 /* Reads one answer after the other, up to the sync. Returns the status of the first that failed; *ret_n_answered are those that
  * have an answer. */
 static enum status
@@ -162,7 +172,7 @@ receive(struct db_connection *connection, size_t *ret_n_answered)
 		PGresult *next = status == OK ? PQgetResult(connection->handle) : NULL;
 
 		if (status != OK) {
-			first = first == OK ? status : first;
+			first = first == OK && i < connection->n_asked ? status : first;
 			break;
 		}
 		if (!next) {
@@ -173,7 +183,10 @@ receive(struct db_connection *connection, size_t *ret_n_answered)
 			PQclear(next);
 			break;
 		}
-		assert(i < connection->n_asked);
+		if (i >= connection->n_asked) {
+			hear_the_end(connection, next);
+			continue;
+		}
 		connection->outdated = connection->missing = false;
 		if (PQresultStatus(next) == PGRES_PIPELINE_ABORTED) {
 			answer(&connection->asked[i], first, next);
