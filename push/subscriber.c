@@ -23,7 +23,7 @@ struct subscriber {
 	struct arena arena; /* the address */
 	struct loop *loop;
 	struct redis_address where;
-	char address[INET6_ADDRSTRLEN]; /* of the host, as last found; "": not yet */
+	char address[NI_MAXHOST]; /* of the host, as last found; "": not yet */
 	uv_getaddrinfo_t lookup;
 	bool looking; /* `lookup` is under way */
 	struct subscriber_events events;

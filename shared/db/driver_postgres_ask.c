@@ -196,6 +196,8 @@ receive(struct db_connection *connection, size_t *ret_n_answered)
 		connection->trouble = trouble_of(connection, connection->asked[i].statement);
 		connection->refused = connection->refused || (status != OK && is_refusal(&connection->asked[i], next));
 		first = first == OK ? status : first;
+		if (connection->asked[i].statement != connection->own[DRIVER_POSTGRES_COMMIT])
+			connection->warned = false; /* a trigger's warning is not the COMMIT's */
 		answer(&connection->asked[i], status, next);
 		if (!connection->handle)
 			i++;

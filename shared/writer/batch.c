@@ -373,9 +373,15 @@ run_one_by_one(struct batch_runner *runner, struct write_op **ops, size_t n_ops)
 
 		vain_ms += outcome == OUTCOME_FAILED ? clock_monotonic_ms() - began_ms : 0;
 		any_committed = any_committed || outcome == OUTCOME_COMMITTED;
-		if ((outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) || vain_ms > VAIN_MAX_MS) {
+		if (outcome == OUTCOME_REFUSED && !is_unknown(ops[i])) {
 			fail_all(ops + i, n_ops - i, &fault);
-			return outcome != OUTCOME_REFUSED && any_committed;
+			return false;
+		}
+		if (vain_ms > VAIN_MAX_MS) { /* what was not tried is told nothing of this one */
+			fault = (struct fault){0};
+			explain(ERR_UNAVAILABLE, false, &fault);
+			fail_all(ops + i + 1, n_ops - i - 1, &fault);
+			return any_committed;
 		}
 		while (outcome == OUTCOME_FAILED && conversation_held && i + 1 < n_ops &&
 		       same_conversation(ops[i], ops[i + 1])) {

@@ -100,6 +100,35 @@ what_was_asked_of_a_dead_session_is_not_stored(void **state)
 	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM things WHERE name = 'tre'"), 1);
 }
 
+/* PostgreSQL warns with the COMMIT itself when it did not wait for a standby: no other warning is one. */
+static void
+a_warning_before_the_commit_is_none_of_it(void **state)
+{
+	struct test_database *test = *state;
+	bool unknown = false;
+
+	set_up_table(test);
+	test_database_run(test, "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
+				" $$BEGIN RAISE WARNING 'mind'; RETURN NEW; END$$");
+	test_database_run(test, "CREATE TRIGGER warns BEFORE UPDATE ON things FOR EACH ROW EXECUTE FUNCTION warn()");
+	check_ok(test, db_begin(test->db, DB_WRITE));
+
+	struct db_stmt *stmt = db_prepare(test->db, "UPDATE things SET name = 'uno' WHERE id = 1");
+	db_ask(stmt);
+	db_finish(stmt);
+	check_ok(test, db_commit(test->db, &unknown));
+	assert_false(unknown);
+	assert_int_equal(test_database_int64(test, "SELECT count(*) FROM things WHERE name = 'uno'"), 1);
+
+	test_database_run(test,
+			  "CREATE CONSTRAINT TRIGGER warns_late AFTER UPDATE ON things DEFERRABLE INITIALLY DEFERRED"
+			  " FOR EACH ROW EXECUTE FUNCTION warn()");
+	check_ok(test, db_begin(test->db, DB_WRITE));
+	check_ok(test, rename_thing(test->db, 1, "due"));
+	check_status(db_commit(test->db, &unknown), ERR_INTERNAL); /* with the COMMIT */
+	assert_true(unknown);
+}
+
 /* BEGIN goes with the first statement, and nobody waits for the end. */
 static void
 a_read_transaction_survives_what_came_before_it(void **state)
@@ -170,6 +199,7 @@ main(void)
 		WITH_DATABASE(a_session_killed_in_a_transaction_ends_it),
 		WITH_DATABASE(a_commit_without_an_answer_is_unknown),
 		WITH_DATABASE(what_was_asked_of_a_dead_session_is_not_stored),
+		WITH_DATABASE(a_warning_before_the_commit_is_none_of_it),
 		WITH_DATABASE(a_read_transaction_survives_what_came_before_it),
 		WITH_DATABASE(a_server_that_does_not_answer_is_left),
 	};
