@@ -39,6 +39,19 @@ open_source(struct move *move)
 	return OK;
 }
 
+/* The first migrations alone are what a run that was broken off has made, unless somebody has used them. */
+static enum status
+judge_older(struct move *move)
+{
+	int64_t n_people;
+
+	TRY(move_count(move->to, MOVE_USERS, &n_people));
+	if (n_people == 0)
+		return OK;
+	return fault_set(&move->fault, ERR_INVALID, "destination_not_empty", NULL,
+			 "the destination holds a Stonechat database of an older version: name an empty one in --to");
+}
+
 static enum status
 open_destination(struct move *move, struct move_place *ret_place)
 {
@@ -54,9 +67,7 @@ open_destination(struct move *move, struct move_place *ret_place)
 	if (n_pending == n_migrations)
 		return OK;
 	if (n_pending > 0)
-		return fault_set(
-			&move->fault, ERR_INVALID, "destination_not_empty", NULL,
-			"the destination holds a Stonechat database of an older version: name an empty one in --to");
+		return judge_older(move);
 	return move_place(move->to, ret_place);
 }
 

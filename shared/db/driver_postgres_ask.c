@@ -2,6 +2,7 @@
  * (a pipeline of libpq). The first question takes BEGIN along.
  *
  * After an error the server skips what stands behind it in the pipeline, so a transaction stores all of it or nothing. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,7 @@ send(struct db_statement *statement)
 	PQclear(statement->result);
 	statement->result = NULL;
 	statement->status = OK;
+	assert(connection->n_asked + 3 <= DRIVER_POSTGRES_ASKED_MAX);
 	connection->sent = driver_postgres_send(statement) && connection->sent;
 }
 

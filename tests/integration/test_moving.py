@@ -22,6 +22,7 @@ from support.client import Api, Person
 from support.libpq import Connection
 from support.postgres import shared_cluster
 from support.problems import problem
+from support.schemas import EMPTY, bring_to
 from support.stack import Stack, build_folder
 from support.waiting import wait_until
 
@@ -117,6 +118,12 @@ def test_killed_anywhere_it_goes_on(source: str, destination: str) -> None:
             break
         moving.go_on(source, str(room), n)
     assert "an earlier run" in moved(source, destination)
+    check_moved(source, destination)
+
+
+def test_killed_while_it_makes_the_schema_it_goes_on(source: str, destination: str) -> None:
+    bring_to(destination, 2, EMPTY)
+    moved(source, destination)
     check_moved(source, destination)
 
 
