@@ -29,6 +29,8 @@ Json = dict[str, Any]
 APIS = 2
 API_METRICS = (0, 4)  # the ports of the two processes, after the first
 HAMMERED_S = 8.0
+HAMMERED_AT_MOST = 6  # times, on a busy machine, until enough was seen
+ENOUGH = {"hits": 100, "misses": 100, "evicted": 10}
 EMOJI = ["👍", "🎉", "❤️"]
 # So that pages are let go of all the time.
 SMALL = {"cache.memory_bytes": "150000"}
@@ -183,17 +185,19 @@ def check(room: Room) -> None:
 
 
 def test_every_answer_is_the_database_at_its_revision(two: Stack, rooms: list[Room]) -> None:
-    hammer = Hammer(two, rooms)
-    hammer.run()
+    seen: dict[str, int] = {}
+    for _ in range(HAMMERED_AT_MOST):
+        Hammer(two, rooms).run()
+        seen = {name: int(total(two, f"{name}_total")) for name in (*ENOUGH, "waits")}
+        if all(seen[name] >= n for name, n in ENOUGH.items()):
+            break
     for room in rooms:
         check(room)
-    names = ("hits", "misses", "evicted", "waits")
-    seen = {name: int(total(two, f"{name}_total")) for name in names}
     print(
         f"{sum(len(room.states) for room in rooms)} revisions, {sum(len(room.answers) for room in rooms)} answers;",
         seen,
     )
-    assert seen["hits"] >= 40 and seen["misses"] >= 40 and seen["evicted"] >= 10, seen
+    assert all(seen[name] >= n for name, n in ENOUGH.items()), seen
 
 
 def warm(room: Room) -> Json:
